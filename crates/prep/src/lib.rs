@@ -1,0 +1,4 @@
+//! # fornax-prep
+//!
+//! From files to tensors.
+#![doc = include_str!("../README.md")]
