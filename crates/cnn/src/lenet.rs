@@ -83,7 +83,11 @@ impl LeNetConfig {
 
     /// Wider and with dropout, for the 1,797 embedded 8 × 8 digits enlarged to 16 × 16.
     pub fn digits() -> Self {
-        Self::new(10).with_image_size([16, 16]).with_channels([32, 64]).with_hidden([128, 84]).with_dropout(0.3)
+        Self::new(10)
+            .with_image_size([16, 16])
+            .with_channels([32, 64])
+            .with_hidden([128, 84])
+            .with_dropout(0.3)
     }
 
     /// Checks every field.
@@ -104,7 +108,10 @@ impl LeNetConfig {
             }
         }
         if self.image_size.iter().any(|&side| side < 12) {
-            let reason = format!("each side must be at least 12 for two 5×5 convolutions and poolings, got {:?}", self.image_size);
+            let reason = format!(
+                "each side must be at least 12 for two 5×5 convolutions and poolings, got {:?}",
+                self.image_size
+            );
             return Err(ConfigError::new("image_size", reason));
         }
         if !(0.0..1.0).contains(&self.dropout) {
@@ -125,7 +132,9 @@ impl LeNetConfig {
         let same = PaddingConfig2d::Explicit(KERNEL / 2, KERNEL / 2, KERNEL / 2, KERNEL / 2);
         let [height, width] = self.image_size.map(|side| (side / 2 - (KERNEL - 1)) / 2);
         Ok(LeNet {
-            conv1: Conv2dConfig::new([self.in_channels, c1], [KERNEL, KERNEL]).with_padding(same).init(device),
+            conv1: Conv2dConfig::new([self.in_channels, c1], [KERNEL, KERNEL])
+                .with_padding(same)
+                .init(device),
             conv2: Conv2dConfig::new([c1, c2], [KERNEL, KERNEL]).init(device),
             pool: MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init(),
             fc1: LinearConfig::new(c2 * height * width, h1).init(device),

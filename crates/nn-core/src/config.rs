@@ -47,10 +47,10 @@ impl ConfigError {
 pub fn from_json<C: Serialize + DeserializeOwned>(text: &str) -> Result<C, ConfigError> {
     let given: Value =
         serde_json::from_str(text).map_err(|error| ConfigError::new("(whole text)", error.to_string()))?;
-    let config: C =
-        serde_json::from_value(given.clone()).map_err(|error| ConfigError::new("(whole text)", error.to_string()))?;
-    let known = serde_json::to_value(&config)
+    let config: C = serde_json::from_value(given.clone())
         .map_err(|error| ConfigError::new("(whole text)", error.to_string()))?;
+    let known =
+        serde_json::to_value(&config).map_err(|error| ConfigError::new("(whole text)", error.to_string()))?;
     refuse_unknown(&given, &known, "")?;
     Ok(config)
 }
@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn an_unknown_field_is_named_with_its_path() {
-        let error = from_json::<Outer>(r#"{"width": 4, "inner": {"size": 1, "sise": 2}, "dropout": null}"#).unwrap_err();
+        let error = from_json::<Outer>(r#"{"width": 4, "inner": {"size": 1, "sise": 2}, "dropout": null}"#)
+            .unwrap_err();
         assert_eq!(error.field, "inner.sise");
         assert!(error.reason.contains("known here: size"), "{error}");
     }

@@ -107,10 +107,9 @@ impl FromStr for DeviceChoice {
                 _ => Err(unknown()),
             },
             Some(("wgpu", "cpu")) => Ok(Self::Wgpu(Adapter::Cpu)),
-            Some(("wgpu", index)) => index
-                .parse()
-                .map(|index| Self::Wgpu(Adapter::Gpu(index)))
-                .map_err(|_| unknown()),
+            Some(("wgpu", index)) => {
+                index.parse().map(|index| Self::Wgpu(Adapter::Gpu(index))).map_err(|_| unknown())
+            }
             Some(_) => Err(unknown()),
         }
     }
@@ -156,7 +155,10 @@ impl DeviceChoice {
             #[cfg(not(feature = "flex"))]
             Self::Flex => Err(self.not_compiled("flex")),
             #[cfg(feature = "ndarray")]
-            #[allow(deprecated, reason = "asked for by users; docs/architecture.md says why flex is the default")]
+            #[allow(
+                deprecated,
+                reason = "asked for by users; docs/architecture.md says why flex is the default"
+            )]
             Self::NdArray => Ok(Device::ndarray()),
             #[cfg(not(feature = "ndarray"))]
             Self::NdArray => Err(self.not_compiled("ndarray")),

@@ -175,7 +175,8 @@ mod tests {
     fn model() -> (Linear, Device) {
         let device = Device::flex().autodiff();
         let mut linear = LinearConfig::new(2, 1).init(&device);
-        linear.weight = linear.weight.map(|w| Tensor::from_data([[3.0], [4.0]], &w.device()).require_grad());
+        linear.weight =
+            linear.weight.map(|w| Tensor::<2>::from_data([[3.0], [4.0]], &w.device()).require_grad());
         (linear, device)
     }
 
@@ -184,7 +185,7 @@ mod tests {
         let (linear, device) = model();
         // loss = w·x + b with x = (2, 1): dw = (2, 1), db = 1, so the norm is √6.
         let bias: f32 = linear.bias.as_ref().unwrap().val().into_scalar();
-        let loss = linear.forward(Tensor::from_data([[2.0, 1.0]], &device)).sum();
+        let loss = linear.forward(Tensor::<2>::from_data([[2.0, 1.0]], &device)).sum();
         let (value, gradients) = gradients(loss, &linear).unwrap();
         assert!((value - (10.0 + bias)).abs() < 1e-6);
         assert!((global_norm(&linear, &gradients) - 6f64.sqrt()).abs() < 1e-6);
@@ -194,15 +195,18 @@ mod tests {
     fn a_bad_parameter_is_named_by_its_path() {
         let (mut linear, device) = model();
         linear.weight = linear.weight.map(|w| (w * f32::NAN).detach().require_grad());
-        let loss = linear.forward(Tensor::ones([1, 2], &device)).sum();
+        let loss = linear.forward(Tensor::<2>::ones([1, 2], &device)).sum();
         let error = gradients(loss, &linear).unwrap_err();
-        assert_eq!((error.what, error.tensor.as_str(), error.value.as_str()), (Quantity::Parameter, "weight", "NaN"));
+        assert_eq!(
+            (error.what, error.tensor.as_str(), error.value.as_str()),
+            (Quantity::Parameter, "weight", "NaN")
+        );
     }
 
     #[test]
     fn bad_data_is_told_from_bad_parameters() {
         let (linear, device) = model();
-        let loss = linear.forward(Tensor::from_data([[f32::INFINITY, 0.0]], &device)).sum();
+        let loss = linear.forward(Tensor::<2>::from_data([[f32::INFINITY, 0.0]], &device)).sum();
         let error = gradients(loss, &linear).unwrap_err();
         assert_eq!((error.what, error.value.as_str()), (Quantity::Loss, "inf"));
     }
@@ -211,7 +215,7 @@ mod tests {
     fn a_finite_loss_with_an_infinite_gradient_is_caught() {
         let (linear, device) = model();
         // √0 is finite, its derivative is not.
-        let zero = linear.forward(Tensor::ones([1, 2], &device)).sum();
+        let zero = linear.forward(Tensor::<2>::ones([1, 2], &device)).sum();
         let loss = (zero.clone() - zero.detach()).sqrt();
         let error = gradients(loss, &linear).unwrap_err();
         assert_eq!((error.what, error.tensor.as_str()), (Quantity::Gradient, "weight"));
