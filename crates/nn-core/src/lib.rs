@@ -8,6 +8,7 @@
 pub mod config;
 pub mod device;
 pub mod gradient;
+pub mod metric;
 
 pub use config::ConfigError;
 pub use device::DeviceChoice;
