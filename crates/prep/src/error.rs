@@ -70,10 +70,10 @@ pub enum Problem {
         /// Bytes announced.
         expected: u64,
     },
-    /// Reading it would take more than the caller allows; see `Limits`.
+    /// Reading it would take more than the caller allows; see [`Limits`](crate::Limits).
     #[error("is over the limit `{limit}`: allowed {allowed}; found {found}")]
     OverLimit {
-        /// The field of `Limits`.
+        /// The field of [`Limits`](crate::Limits).
         limit: &'static str,
         /// Its value.
         allowed: u64,

@@ -108,7 +108,7 @@ mod tests {
         // Computed once by this code: partitions and augmentations of old runs depend on them.
         let mut stream = Key::new(1).stream();
         let drawn: Vec<u64> = (0..4).map(|_| stream.below(1000)).collect();
-        assert_eq!(drawn, [0, 0, 0, 0]);
+        assert_eq!(drawn, [381, 294, 798, 916]);
         assert_eq!(Key::new(1).permutation(8), [0; 8]);
         assert_eq!(Key::new(1).fold(2).permutation(8), [0; 8]);
     }

@@ -213,3 +213,142 @@ fn floor(x: f32) -> i32 {
     let towards_zero = x as i32;
     towards_zero - i32::from((towards_zero as f32) > x)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Digits;
+
+    fn strong() -> RandomAffine {
+        RandomAffine::none()
+            .with_rotation(15.0)
+            .with_translation(1.5)
+            .with_scale(0.8, 1.25)
+            .with_shear(10.0)
+            .with_fill(0.1)
+    }
+
+    fn resampled(affine: Affine, old: &[f32], [height, width]: [usize; 2]) -> Vec<f32> {
+        let mut new = vec![0.0; old.len()];
+        affine.inverse(height, width).resample(old, &mut new, [height, width], 0.0);
+        new
+    }
+
+    const STILL: Affine = Affine { angle: 0.0, shear: 0.0, translation: [0.0; 2], scale: 1.0 };
+
+    #[test]
+    fn none_changes_not_a_bit() {
+        let batch = Digits::load().to_set().gather(&[0, 1, 2]);
+        assert_eq!(RandomAffine::none().apply(batch.clone(), Key::new(1)), batch);
+    }
+
+    #[test]
+    fn a_quarter_turn_goes_right() {
+        let old = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0];
+        let turned = resampled(Affine { angle: 90f32.to_radians(), ..STILL }, &old, [3, 3]);
+        for (got, expected) in turned.iter().zip([7.0, 4.0, 1.0, 8.0, 5.0, 2.0, 9.0, 6.0, 3.0]) {
+            assert!((got - expected).abs() < 1e-4, "{turned:?}");
+        }
+    }
+
+    #[test]
+    fn a_shift_moves_right_and_down_and_lets_the_fill_in() {
+        let old = [1.0, 2.0, 3.0, 4.0];
+        assert_eq!(resampled(Affine { translation: [1.0, 0.0], ..STILL }, &old, [2, 2]), [0.0, 1.0, 0.0, 3.0]);
+        assert_eq!(resampled(Affine { translation: [0.0, 0.5], ..STILL }, &old, [2, 2]), [0.5, 1.0, 2.0, 3.0]);
+    }
+
+    #[test]
+    fn doubling_spreads_the_middle_over_the_image() {
+        let old = [0.0, 1.0, 2.0, 3.0];
+        assert_eq!(resampled(Affine { scale: 2.0, ..STILL }, &old, [1, 4]), [0.75, 1.25, 1.75, 2.25]);
+    }
+
+    #[test]
+    fn the_inverse_undoes_the_map_of_the_page() {
+        for index in 0..100 {
+            let affine = strong().draw(Key::new(5).fold(index));
+            let Affine { angle, shear, translation, scale } = affine;
+            let (sin, cos) = angle.sin_cos();
+            let inverse = affine.inverse(7, 10);
+            for [x, y] in [[0.0, 0.0], [9.0, 6.0], [3.0, 5.5]] {
+                let (dx, dy) = (x - 4.5, y - 3.0);
+                let sheared = [dx + shear.tan() * dy, dy];
+                let there = [
+                    scale * (cos * sheared[0] - sin * sheared[1]) + 4.5 + translation[0],
+                    scale * (sin * sheared[0] + cos * sheared[1]) + 3.0 + translation[1],
+                ];
+                for (m, expected) in [(inverse.x, x), (inverse.y, y)] {
+                    let back = m[0] * there[0] + m[1] * there[1] + m[2];
+                    assert!((back - expected).abs() < 1e-4, "{back} for {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn draws_stay_in_their_ranges_and_fill_them() {
+        let draws: Vec<Affine> = (0..2000).map(|index| strong().draw(Key::new(9).fold(index))).collect();
+        let check = |name: &str, value: fn(&Affine) -> f32, low: f32, high: f32| {
+            let values = || draws.iter().map(value);
+            let (least, most) = (values().fold(f32::MAX, f32::min), values().fold(f32::MIN, f32::max));
+            let margin = 0.01 * (high - low);
+            assert!(low <= least && least < low + margin, "{name}: {least}");
+            assert!(most <= high && most > high - margin, "{name}: {most}");
+        };
+        check("rotation", |a| a.angle.to_degrees(), -15.001, 15.001);
+        check("shear", |a| a.shear.to_degrees(), -10.001, 10.001);
+        check("x", |a| a.translation[0], -1.5, 1.5);
+        check("y", |a| a.translation[1], -1.5, 1.5);
+        check("scale", |a| a.scale, 0.8, 1.25);
+    }
+
+    #[test]
+    fn one_thread_or_four_and_any_batch_give_the_same_bits() {
+        let set = Digits::load().to_set().resized(16, 16).unwrap();
+        let indices: Vec<usize> = (0..300).rev().collect();
+        let with_threads = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| strong().apply(set.gather(&indices), Key::new(3).fold(1)))
+        };
+        let whole = with_threads(1);
+        assert_eq!(whole, with_threads(4));
+        for (place, &index) in indices.iter().enumerate().step_by(37) {
+            let alone = strong().apply(set.gather(&[index]), Key::new(3).fold(1));
+            assert_eq!(alone.pixels, whole.pixels[place * 256..][..256]);
+        }
+        assert_ne!(whole, strong().apply(set.gather(&indices), Key::new(3).fold(2)));
+    }
+
+    #[test]
+    fn all_channels_of_an_image_move_together() {
+        let plane: Vec<f32> = Digits::load().to_set().gather(&[5]).pixels;
+        let pixels = [&plane[..], &plane, &plane].concat();
+        let batch = ImageBatch { pixels, shape: [1, 3, 8, 8], labels: vec![5], indices: vec![5] };
+        let moved = strong().apply(batch, Key::new(2)).pixels;
+        assert_eq!(moved[..64], moved[64..128]);
+        assert_eq!(moved[..64], moved[128..]);
+        assert_ne!(moved[..64], plane);
+    }
+
+    #[test]
+    fn senseless_ranges_are_named_and_do_no_harm() {
+        let none = RandomAffine::none();
+        for (bad, field) in [
+            (none.with_rotation(-1.0), "rotation"),
+            (none.with_rotation(f32::NAN), "rotation"),
+            (none.with_translation(f32::INFINITY), "translation"),
+            (none.with_shear(90.0), "shear"),
+            (none.with_scale(0.0, 1.0), "scale"),
+            (none.with_scale(1.2, 0.8), "scale"),
+            (none.with_scale(f32::NAN, 1.0), "scale"),
+            (none.with_fill(f32::NAN), "fill"),
+        ] {
+            let message = bad.validate().unwrap_err().to_string();
+            assert!(message.starts_with(field), "{message}");
+            let moved = bad.apply(Digits::load().to_set().gather(&[0]), Key::new(0));
+            assert_eq!(moved.pixels.len(), 64);
+        }
+        strong().validate().unwrap();
+    }
+}

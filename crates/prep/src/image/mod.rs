@@ -9,10 +9,17 @@
 //! ```
 
 mod augment;
+pub mod csv;
+mod decode;
+pub mod folder;
+pub mod idx;
 mod normalise;
+mod open;
 mod resize;
 mod set;
 
 pub use augment::RandomAffine;
+pub use decode::{Background, Channels, ImageSpec, load_images};
 pub use normalise::Normalisation;
+pub use open::{OpenSpec, Opened, open};
 pub use set::{ImageBatch, ImageSet};

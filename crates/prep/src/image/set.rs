@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rayon::prelude::*;
 
-use super::{Normalisation, resize};
+use super::{Channels, ImageSpec, Normalisation, resize};
 use crate::Error;
 
 /// Pieces of work smaller than this many numbers are not worth another thread.
@@ -239,6 +239,53 @@ impl ImageSet {
         };
         let (labels, class_names) = (self.labels.clone(), self.class_names.clone());
         Ok(Self { pixels, shape: [c, height, width], labels, class_names })
+    }
+
+    /// The same images with the channels and, if it names one, the size of `spec`.
+    ///
+    /// Grey becomes colour by repetition; colour becomes grey by luma, as for image files.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Argument`] as from [`resized`](Self::resized), and for images of neither 1 nor 3 channels
+    /// that would have to change.
+    pub fn conformed(self, spec: &ImageSpec) -> Result<Self, Error> {
+        let [c, h, w] = self.shape;
+        let set = if c == spec.channels.count() { self } else { self.with_channels(spec.channels)? };
+        match spec.size {
+            Some(size) if size != [h, w] => set.resized(size[0], size[1]),
+            _ => Ok(set),
+        }
+    }
+
+    fn with_channels(self, channels: Channels) -> Result<Self, Error> {
+        let [c, h, w] = self.shape;
+        let area = h * w;
+        let mut images = vec![0.0; self.len() * channels.count() * area];
+        for (index, image) in images.chunks_exact_mut(channels.count() * area).enumerate() {
+            let old = self.gather(&[index]).pixels;
+            match (c, channels) {
+                (1, Channels::Rgb) => image.chunks_exact_mut(area).for_each(|plane| plane.copy_from_slice(&old)),
+                (3, Channels::Grey) => {
+                    for (pixel, value) in image.iter_mut().enumerate() {
+                        let [r, g, b] = [0, 1, 2].map(|channel| old[channel * area + pixel]);
+                        *value = 0.299 * r + 0.587 * g + 0.114 * b;
+                    }
+                }
+                _ => return Err(Error::argument("channels", "1 or 3", c)),
+            }
+        }
+        let pixels = match self.pixels {
+            // Bytes stay bytes.
+            Pixels::U8(_) => Pixels::U8(images.into_iter().map(|value| (value * 255.0).round() as u8).collect()),
+            Pixels::F32(_) => Pixels::F32(images),
+        };
+        Ok(Self { pixels, shape: [channels.count(), h, w], ..self })
+    }
+
+    /// The same set with other names; at least as many as before.
+    pub(crate) fn with_class_names(self, class_names: Vec<String>) -> Self {
+        Self { class_names, ..self }
     }
 
     /// This set followed by another of the same shape; classes are matched by name.
