@@ -8,6 +8,8 @@
 pub mod config;
 pub mod device;
 pub mod gradient;
+#[cfg(feature = "plot")]
+pub mod plot;
 
 pub use config::ConfigError;
 pub use device::DeviceChoice;
