@@ -79,7 +79,7 @@ impl Animation {
             return Err(error.for_file(path));
         };
         let mut bytes = Vec::new();
-        let encode = || -> Result<(), gif::EncodingError> {
+        let mut encode = || -> Result<(), gif::EncodingError> {
             let mut encoder = Encoder::new(&mut bytes, width, height, &[])?;
             encoder.set_repeat(Repeat::Infinite)?;
             self.frames.iter().try_for_each(|frame| encoder.write_frame(frame))

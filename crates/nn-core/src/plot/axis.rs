@@ -98,7 +98,8 @@ fn usable(value: f64, scale: Scale) -> bool {
 fn linear_ticks(low: f64, high: f64, count: usize) -> Vec<Tick> {
     let rough = (high - low) / count.max(1) as f64;
     let power = 10f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 2.5, 5.0, 10.0].map(|round| round * power).into_iter().find(|&s| s >= rough * 0.999);
+    let step =
+        [1.0, 2.0, 2.5, 5.0, 10.0].map(|round| round * power).into_iter().find(|&s| s >= rough * 0.999);
     let step = step.unwrap_or(10.0 * power);
     if !step.is_finite() || step <= 0.0 || low + step == low {
         return [low, high].map(|value| Tick { value, label: number(value) }).into();
@@ -209,7 +210,8 @@ pub fn number(value: f64) -> String {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
         false => text,
     };
-    let exponent = format!("{value:.3e}").rsplit_once('e').and_then(|(_, e)| e.parse::<i32>().ok()).unwrap_or(0);
+    let exponent =
+        format!("{value:.3e}").rsplit_once('e').and_then(|(_, e)| e.parse::<i32>().ok()).unwrap_or(0);
     let text = if (-4..6).contains(&exponent) {
         let decimals = (3 - exponent).max(0) as usize;
         grouped(&trim(format!("{value:.decimals$}")))

@@ -81,7 +81,8 @@ impl Bars {
         };
         let look = Type::new(LABEL_SIZE, Color::INK);
         let names = self.bars.iter().map(|bar| look.width(&bar.0)).fold(0.0, f64::max);
-        let (left, top, width, row) = (names + 24.0, if self.title.is_empty() { 16.0 } else { 42.0 }, 420.0, 24.0);
+        let (left, top, width, row) =
+            (names + 24.0, if self.title.is_empty() { 16.0 } else { 42.0 }, 420.0, 24.0);
         let bottom = top + row * self.bars.len() as f64;
         let foot = if self.x_label.is_empty() { 26.0 } else { 44.0 };
         let mut canvas = Canvas::new(left + width + 70.0, bottom + foot)?;

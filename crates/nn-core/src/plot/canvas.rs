@@ -216,8 +216,8 @@ impl Canvas {
             return;
         }
         let style = RGBColor(color.0, color.1, color.2).filled();
-        // The buffer backend fails only for a wrong buffer size; corners are inclusive.
-        let _ = self.backend().draw_rect((left, top), (right - 1, bottom - 1), &style, true);
+        // A buffer backend cannot fail here; the lower right corner is exclusive.
+        let _ = self.backend().draw_rect((left, top), (right, bottom), &style, true);
     }
 
     /// The outline of a rectangle, drawn outside it.
@@ -235,8 +235,7 @@ impl Canvas {
 
     /// The same, see-through: `opacity` from 0 to 1.
     pub(crate) fn stroke(&mut self, points: &[(f64, f64)], width: f64, color: Color, opacity: f64) {
-        let points: Vec<(f64, f64)> =
-            points.iter().map(|&(x, y)| (x * RESOLUTION, y * RESOLUTION)).collect();
+        let points: Vec<(f64, f64)> = points.iter().map(|&(x, y)| (x * RESOLUTION, y * RESOLUTION)).collect();
         let radius = width * RESOLUTION / 2.0;
         let clip = self.clip.map_or([0.0, 0.0, f64::from(self.size.0), f64::from(self.size.1)], |area| {
             area.map(|edge| edge * RESOLUTION)
@@ -426,7 +425,8 @@ mod tests {
     fn a_stroke_covers_its_area() {
         let mut canvas = Canvas::new(50.0, 50.0).unwrap();
         canvas.line(&[(10.0, 10.0), (40.0, 40.0)], 4.0, Color(0, 0, 0));
-        let ink: f64 = canvas.finish().pixels().iter().map(|&p| 1.0 - f64::from(p) / 255.0).sum::<f64>() / 3.0;
+        let ink: f64 =
+            canvas.finish().pixels().iter().map(|&p| 1.0 - f64::from(p) / 255.0).sum::<f64>() / 3.0;
         // A capsule 8 pixels wide and 60√2 long.
         let area = 8.0 * 60.0 * std::f64::consts::SQRT_2 + std::f64::consts::PI * 16.0;
         assert!((ink / area - 1.0).abs() < 0.02, "{ink} against {area}");
@@ -453,7 +453,8 @@ mod tests {
     #[test]
     fn every_character_the_figures_write_has_a_glyph() {
         let fonts = FONTS.as_ref().unwrap();
-        for character in "0123456789−·×⁰¹²³⁴⁵⁶⁷⁸⁹⁻₀₁₂→∇θησλ√∑≤≥±∞µ\u{a0}".chars() {
+        for character in "0123456789−·×⁰¹²³⁴⁵⁶⁷⁸⁹⁻₀₁₂→∇θησλ√∑≤≥±∞µ\u{a0}".chars()
+        {
             for font in [&fonts.regular, &fonts.bold] {
                 assert_ne!(font.glyph_id(character).0, 0, "{character:?}");
             }

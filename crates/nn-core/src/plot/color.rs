@@ -89,7 +89,8 @@ const VIRIDIS: [Color; 11] = [
     Color(189, 223, 38),
     Color(253, 231, 37),
 ];
-const BLUES: [Color; 4] = [Color(255, 255, 255), Color(186, 214, 235), Color(72, 146, 197), Color(8, 64, 129)];
+const BLUES: [Color; 4] =
+    [Color(255, 255, 255), Color(186, 214, 235), Color(72, 146, 197), Color(8, 64, 129)];
 const DIVERGING: [Color; 5] = [
     Color(0x00, 0x45, 0x80),
     Color(0x5A, 0xA6, 0xD6),

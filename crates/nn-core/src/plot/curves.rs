@@ -263,7 +263,8 @@ impl Curves {
             let (x, y) = panel.axes()?;
             let edge = i as f64 * width;
             let bottom = top + height - if panel.x_label.is_empty() { 30.0 } else { 44.0 };
-            let room = Frame::y_label_width(&y, bottom - top) + if panel.y_label.is_empty() { 22.0 } else { 40.0 };
+            let room =
+                Frame::y_label_width(&y, bottom - top) + if panel.y_label.is_empty() { 22.0 } else { 40.0 };
             let frame = Frame { left: edge + room, top, right: edge + width - 22.0, bottom, x, y };
             canvas.text((frame.left, head + 20.0), &panel.title, Type::new(TITLE_SIZE, Color::INK).bold());
             frame.draw(&mut canvas, &panel.x_label, &panel.y_label, true);
@@ -376,7 +377,11 @@ fn draw_lines(canvas: &mut Canvas, panel: &Panel, frame: &Frame) {
 }
 
 fn draw_mark(canvas: &mut Canvas, frame: &Frame, at: (f64, f64), color: Color, label: &str) {
-    if at.0 < frame.left - 1.0 || at.0 > frame.right + 1.0 || at.1 < frame.top - 1.0 || at.1 > frame.bottom + 1.0 {
+    if at.0 < frame.left - 1.0
+        || at.0 > frame.right + 1.0
+        || at.1 < frame.top - 1.0
+        || at.1 > frame.bottom + 1.0
+    {
         return;
     }
     canvas.disc(at, 4.6, Color::WHITE);
@@ -420,8 +425,9 @@ mod tests {
     fn the_line_has_its_colour_at_its_height() {
         let panel = Panel::new("").line(Line::values("flat", [1.0, 1.0, 1.0])).y_range(0.0, 2.0);
         let picture = Curves::new().panel(panel).draw().unwrap();
-        let column: Vec<u32> =
-            (0..picture.height()).filter(|&y| picture.at(picture.width() / 3, y) == Some(SERIES[0])).collect();
+        let column: Vec<u32> = (0..picture.height())
+            .filter(|&y| picture.at(picture.width() / 3, y) == Some(SERIES[0]))
+            .collect();
         // 1.8 points wide is between two and four pixels.
         assert!((2..=4).contains(&column.len()), "{column:?}");
     }

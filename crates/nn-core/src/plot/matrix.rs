@@ -278,8 +278,7 @@ impl Matrix {
             canvas.text((left - 6.0, y), name, look.align(Align::Right));
         }
         let count = self.column_names.len();
-        let every =
-            if slanted { (11.0 * count as f64 / width).ceil().max(1.0) as usize } else { 1 };
+        let every = if slanted { (11.0 * count as f64 / width).ceil().max(1.0) as usize } else { 1 };
         for (j, name) in self.column_names.iter().enumerate().step_by(every) {
             let x = left + (j as f64 + 0.5) * width / count as f64;
             match slanted {
@@ -344,7 +343,11 @@ pub(crate) fn draw_bar(
         canvas.text((left + width + 8.0, y), &tick.label, look);
     }
     let x = left + width + 8.0 + bar_width(axis, height) + 14.0;
-    canvas.text((x, top + height / 2.0), label, Type::new(LABEL_SIZE, Color::INK).align(Align::Center).upwards());
+    canvas.text(
+        (x, top + height / 2.0),
+        label,
+        Type::new(LABEL_SIZE, Color::INK).align(Align::Center).upwards(),
+    );
 }
 
 #[cfg(test)]
@@ -354,7 +357,8 @@ mod tests {
     #[test]
     fn cells_have_the_colour_of_their_share() {
         let picture = Matrix::confusion(&[[3, 1], [0, 0]], ["a", "b"]).size(100.0, 100.0).draw().unwrap();
-        let count = |color| picture.pixels().chunks_exact(3).filter(|p| Color(p[0], p[1], p[2]) == color).count();
+        let count =
+            |color| picture.pixels().chunks_exact(3).filter(|p| Color(p[0], p[1], p[2]) == color).count();
         // 100 × 100 pixels a cell, less what text and lines take.
         assert!((8_000..=10_000).contains(&count(ColorMap::Blues.at(0.75))));
         assert!((8_000..=10_000).contains(&count(ColorMap::Blues.at(0.25))));
@@ -364,7 +368,8 @@ mod tests {
     fn a_heat_map_shows_what_is_missing() {
         let rows = [[1.0, 10.0], [f64::NAN, 100.0]];
         let picture = Matrix::heat_map(&rows).log().size(100.0, 100.0).draw().unwrap();
-        let count = |color| picture.pixels().chunks_exact(3).filter(|p| Color(p[0], p[1], p[2]) == color).count();
+        let count =
+            |color| picture.pixels().chunks_exact(3).filter(|p| Color(p[0], p[1], p[2]) == color).count();
         assert_eq!(count(Color::MISSING), 10_000);
         assert!(count(ColorMap::Viridis.at(0.5)) >= 10_000);
     }

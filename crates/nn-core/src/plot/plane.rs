@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::axis::{Axis, Frame, LABEL_SIZE, Scale, TITLE_SIZE};
+use super::axis::{Axis, Frame, Scale, TITLE_SIZE};
 use super::canvas::{Canvas, Picture, Type};
 use super::color::SERIES;
 use super::curves::{Entry, draw_legend, rows, runs};
@@ -326,7 +326,8 @@ fn repeats(index: usize) -> bool {
 fn draw_star(canvas: &mut Canvas, (x, y): (f64, f64)) {
     for (width, color) in [(3.6, Color::WHITE), (1.8, Color::INK)] {
         for turn in 0..3 {
-            let (dy, dx) = (f64::from(turn) * std::f64::consts::FRAC_PI_3 + std::f64::consts::FRAC_PI_2).sin_cos();
+            let (dy, dx) =
+                (f64::from(turn) * std::f64::consts::FRAC_PI_3 + std::f64::consts::FRAC_PI_2).sin_cos();
             canvas.line(&[(x - 6.0 * dx, y - 6.0 * dy), (x + 6.0 * dx, y + 6.0 * dy)], width, color);
         }
     }

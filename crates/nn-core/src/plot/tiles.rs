@@ -261,7 +261,8 @@ fn draw_image(canvas: &mut Canvas, tile: &Tile, [left, top, w, h]: [f64; 4], rea
     for row in 0..rows {
         for column in 0..columns {
             let color = tile.color((row * height / rows) * width + column * width / columns, reach);
-            let edge = |i: usize, count: usize, start: f64, length: f64| start + length * i as f64 / count as f64;
+            let edge =
+                |i: usize, count: usize, start: f64, length: f64| start + length * i as f64 / count as f64;
             canvas.rect(
                 edge(column, columns, left, w),
                 edge(row, rows, top, h),
@@ -299,7 +300,8 @@ mod tests {
 
     #[test]
     fn signed_tiles_share_their_scale() {
-        let grid = Tiles::new(2).tile(Tile::signed(&[2.0], [1, 1])).tile(Tile::signed(&[-1.0], [1, 1])).side(10.0);
+        let grid =
+            Tiles::new(2).tile(Tile::signed(&[2.0], [1, 1])).tile(Tile::signed(&[-1.0], [1, 1])).side(10.0);
         let picture = grid.draw().unwrap();
         assert_eq!(count(&picture, ColorMap::Diverging.at(1.0)), 400);
         assert_eq!(count(&picture, ColorMap::Diverging.at(0.25)), 400);
