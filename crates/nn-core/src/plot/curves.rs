@@ -184,7 +184,7 @@ impl Panel {
                 .ok_or_else(|| PlotError::data(name(), format!("the {which} values span no drawable range"))),
         };
         let x = axis(self.x_range, self.x_scale, 0.0, shown().map(|p| p.0).collect(), "x")?;
-        let y = axis(self.y_range, self.y_scale, 0.04, shown().map(|p| p.1).collect(), "y")?;
+        let y = axis(self.y_range, self.y_scale, 0.06, shown().map(|p| p.1).collect(), "y")?;
         Ok((x, y))
     }
 }
@@ -366,32 +366,55 @@ fn draw_lines(canvas: &mut Canvas, panel: &Panel, frame: &Frame) {
         }
     }
     canvas.clip(None);
+    let drawn: Vec<Vec<(f64, f64)>> = panel.lines.iter().flat_map(|line| runs(&line.points, frame)).collect();
     for (i, line) in panel.lines.iter().enumerate() {
         let (color, _) = look(line, i);
         for (index, label) in &line.marks {
             let Some(&(x, y)) = line.points.get(*index) else { continue };
             let Some(at) = frame.place(x, y) else { continue };
-            draw_mark(canvas, frame, at, color, label);
+            draw_mark(canvas, frame, &drawn, at, color, label);
         }
     }
 }
 
-fn draw_mark(canvas: &mut Canvas, frame: &Frame, at: (f64, f64), color: Color, label: &str) {
-    if at.0 < frame.left - 1.0
-        || at.0 > frame.right + 1.0
-        || at.1 < frame.top - 1.0
-        || at.1 > frame.bottom + 1.0
-    {
+/// A dot with its label on whichever side hides least of the lines.
+fn draw_mark(
+    canvas: &mut Canvas,
+    frame: &Frame,
+    drawn: &[Vec<(f64, f64)>],
+    at: (f64, f64),
+    color: Color,
+    label: &str,
+) {
+    let [left, top, right, bottom] = frame.area();
+    if at.0 < left - 1.0 || at.0 > right + 1.0 || at.1 < top - 1.0 || at.1 > bottom + 1.0 {
         return;
     }
     canvas.disc(at, 4.6, Color::WHITE);
     canvas.disc(at, 3.4, color);
     let look = Type::new(LABEL_SIZE - 0.5, color.towards(Color::INK, 0.35)).bold();
-    let half = look.width(label) / 2.0;
-    // Inside the frame, above the dot where there is room, on a scrap of paper to stay readable.
-    let x = at.0.min(frame.right - half - 2.0).max(frame.left + half + 4.0);
-    let y = if at.1 - 22.0 > frame.top { at.1 - 13.0 } else { at.1 + 13.0 };
-    canvas.rect(x - half - 2.0, y - 6.5, x + half + 2.0, y + 6.5, Color::WHITE);
+    let (half, tall) = (look.width(label) / 2.0 + 2.0, 6.5);
+    let sides = [(0.0, -14.0), (0.0, 14.0), (-half - 8.0, 0.0), (half + 8.0, 0.0)];
+    let places = sides.map(|(dx, dy)| {
+        let x = (at.0 + dx).min(right - half).max(left + half + 2.0);
+        (x, (at.1 + dy).min(bottom - tall - 1.0).max(top + tall))
+    });
+    let hidden = |&(x, y): &(f64, f64)| {
+        let inside = |px: f64, py: f64| usize::from((px - x).abs() < half && (py - y).abs() < tall);
+        let own_dot = if (at.0 - x).abs() < half + 4.0 && (at.1 - y).abs() < tall + 4.0 { 1_000 } else { 0 };
+        let on_lines = drawn.iter().flat_map(|run| run.windows(2)).map(|pair| {
+            let (a, b) = (pair[0], pair[1]);
+            // A long segment may cross the label between its ends.
+            let parts = ((b.0 - a.0).hypot(b.1 - a.1) / 3.0).ceil().clamp(1.0, 500.0) as usize;
+            let along = |i: usize| (i as f64 + 0.5) / parts as f64;
+            (0..parts)
+                .map(|i| inside(a.0 + along(i) * (b.0 - a.0), a.1 + along(i) * (b.1 - a.1)))
+                .sum::<usize>()
+        });
+        own_dot + on_lines.sum::<usize>()
+    };
+    let Some(&(x, y)) = places.iter().min_by_key(|place| hidden(place)) else { return };
+    canvas.rect(x - half, y - tall, x + half, y + tall, Color::WHITE);
     canvas.text((x, y), label, look.align(Align::Center));
 }
 

@@ -342,7 +342,7 @@ pub(crate) fn draw_bar(
         canvas.rect(left + width + 1.0, y - 0.5, left + width + 1.0 + length, y + 0.5, Color::MUTED);
         canvas.text((left + width + 8.0, y), &tick.label, look);
     }
-    let x = left + width + 8.0 + bar_width(axis, height) + 14.0;
+    let x = left + width + 8.0 + bar_width(axis, height) + 11.0;
     canvas.text(
         (x, top + height / 2.0),
         label,
