@@ -8,7 +8,12 @@
 pub mod config;
 pub mod device;
 pub mod gradient;
+<<<<<<< HEAD
 pub mod metric;
+=======
+#[cfg(feature = "plot")]
+pub mod plot;
+>>>>>>> optim
 
 pub use config::ConfigError;
 pub use device::DeviceChoice;
