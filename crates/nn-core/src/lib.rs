@@ -8,6 +8,8 @@
 pub mod config;
 pub mod device;
 pub mod gradient;
+#[cfg(feature = "train")]
+pub mod train;
 
 pub use config::ConfigError;
 pub use device::DeviceChoice;
