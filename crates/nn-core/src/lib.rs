@@ -8,12 +8,11 @@
 pub mod config;
 pub mod device;
 pub mod gradient;
-<<<<<<< HEAD
 pub mod metric;
-=======
 #[cfg(feature = "plot")]
 pub mod plot;
->>>>>>> optim
+#[cfg(feature = "train")]
+pub mod train;
 
 pub use config::ConfigError;
 pub use device::DeviceChoice;
