@@ -186,7 +186,8 @@ impl<'a> Table<'a> {
     }
 
     fn row<'t>(&mut self, fields: impl Iterator<Item = &'t str>, columns: usize) -> Result<(), Error> {
-        self.bytes += columns as u64 * size_of::<f32>() as u64;
+        // The pixels, and three indices a row.
+        self.bytes += columns as u64 * size_of::<f32>() as u64 + 24;
         for (column, field) in fields.enumerate() {
             if column == 0 {
                 if self.label == LabelColumn::Last {
