@@ -303,11 +303,10 @@ fn check_webp(bytes: &[u8], limits: &Limits) -> Result<(), Problem> {
     // "RIFF", size, "WEBP", then chunks of (name, size, content), padded to even sizes.
     let mut rest = bytes.get(12..).ok_or_else(|| invalid("ends within its header"))?;
     while let Some((name, size, after)) = webp_chunk(rest) {
-        let content = after.get(..size).ok_or_else(|| Problem::Truncated {
-            part: "a webp chunk",
-            expected: size as u64,
-            found: after.len() as u64,
-        })?;
+        let Some(content) = after.get(..size) else {
+            let (part, found) = ("a webp chunk", after.len() as u64);
+            return Err(Problem::Truncated { part, expected: size as u64, found });
+        };
         let mut frames = vec![(name, content)];
         if name == b"ANMF" {
             let mut inside = content.get(16..).ok_or_else(|| invalid("an animation frame without header"))?;

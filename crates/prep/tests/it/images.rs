@@ -5,7 +5,7 @@ use std::path::Path;
 
 use fornax_prep::image::folder::{OnBroken, read};
 use fornax_prep::image::{Background, Channels, ImageSpec, load_images};
-use fornax_prep::{Error, Limits, Problem};
+use fornax_prep::{Error, Key, Limits, Problem};
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, Rgb, Rgba};
 
 use crate::support::{Folder, assert_refused, bmp, png, vp8, vp8x, webp, zlib};
@@ -351,4 +351,44 @@ fn a_raised_limit_lets_more_through() {
     );
     assert!(over, "{error}");
     assert!(load_images(&[&path], &GREY, &Limits { image_pixels: 1600, ..limits }).is_ok());
+}
+
+#[test]
+fn a_thousand_damaged_copies_end_in_an_image_or_an_error() {
+    let folder = Folder::new();
+    let limits = Limits { image_pixels: 1 << 20, ..Limits::default() };
+    let noise = ImageBuffer::from_fn(24, 20, |x, y| {
+        Rgba([(x * y * 5) as u8, (x * 7) as u8, (y * 13) as u8, (255 - x) as u8])
+    });
+    let mut stream = Key::new(2).stream();
+    let (mut read, mut refused) = (0, 0);
+    for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Bmp] {
+        let image = DynamicImage::from(noise.clone());
+        let image = if format == ImageFormat::Jpeg { image.into_rgb8().into() } else { image };
+        let good = encoded(image, format);
+        for _ in 0..250 {
+            let mut bytes = good.clone();
+            for _ in 0..=stream.below(4) {
+                let at = stream.below(bytes.len() as u64) as usize;
+                match stream.below(4) {
+                    0 => bytes[at] = 0xff,
+                    1 => bytes.truncate(at.max(1)),
+                    2 => bytes[at] = stream.below(256) as u8,
+                    _ => bytes[at] ^= 1 << stream.below(8),
+                }
+            }
+            let path = folder.write("copy", &bytes);
+            match load_images(&[&path], &GREY, &limits) {
+                Ok(batch) => {
+                    assert_eq!(batch.pixels.len(), 16);
+                    read += 1;
+                }
+                Err(error) => {
+                    assert_eq!(error.path(), Some(&*path));
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(read > 50 && refused > 500, "{read} read, {refused} refused");
 }
