@@ -39,6 +39,8 @@ pub struct Run {
     /// Sizes of the current pass: samples, batch, batches.
     pass: Option<(usize, usize, u64)>,
     epochs: u64,
+    /// Whether a step was taken in this process.
+    stepped: bool,
     every: Every,
     best: Option<Best>,
     missed: Vec<String>,
@@ -142,6 +144,7 @@ impl Run {
             skip: progress.step_in_epoch,
             pass: None,
             epochs: 0,
+            stepped: false,
             every: Every { checkpoint_epochs: 1, checkpoint_steps: None, log_steps: 1 },
             best: None,
             missed: Vec::new(),
@@ -272,7 +275,7 @@ impl Run {
         if self.resumed.is_some() {
             return Err(Error::NotRestored);
         }
-        if self.started_now() {
+        if !std::mem::replace(&mut self.stepped, true) {
             // A finished run that goes on is not finished any more.
             files::remove(&self.dir.join(SUMMARY))?;
         }
@@ -498,10 +501,6 @@ impl Run {
         self.state.seconds + self.started.elapsed().as_secs_f64()
     }
 
-    fn started_now(&self) -> bool {
-        self.pass.is_none() || self.progress.step_in_epoch == 0
-    }
-
     fn show(&mut self) {
         let batches = self.pass.map_or(0, |(_, _, batches)| batches);
         let fraction = self.progress.step_in_epoch as f64 / batches.max(1) as f64;
@@ -519,7 +518,11 @@ fn newest(store: &mut Store, console: &Console) -> Result<Option<Loaded>, Error>
     }
     if let Some(loaded) = &found.loaded {
         let Progress { step, epoch, .. } = loaded.progress();
-        console.note(format_args!("going on from {} (epoch {}, step {step})", loaded.path().display(), epoch + 1));
+        console.note(format_args!(
+            "going on from {} (epoch {}, step {step})",
+            loaded.path().display(),
+            epoch + 1
+        ));
     }
     Ok(found.loaded)
 }
