@@ -109,4 +109,5 @@ pub use args::RunArgs;
 pub use batches::Batches;
 pub use error::{Error, PartProblem};
 pub use run::Run;
+pub use settings::saved_config;
 pub use target::Target;

@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -122,6 +123,24 @@ pub(super) fn lock(dir: &Path) -> Result<Option<File>, Error> {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Err(Error::Busy { dir: dir.to_owned() }),
         Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+/// The configuration that the run in `dir` was started with, to build its model again: to predict, or to
+/// transfer what it learnt.
+///
+/// # Errors
+///
+/// [`Error::NotARun`] when there is no run in `dir`; [`ConfigError`] when it was started with another kind
+/// of configuration, naming the field.
+pub fn saved_config<C: Serialize + DeserializeOwned>(dir: &Path) -> Result<C, Error> {
+    match inspect(dir)? {
+        Occupant::Run { settings, .. } => {
+            Ok(crate::config::from_json(&crate::config::to_json(&settings.config)?)?)
+        }
+        Occupant::Nobody => {
+            Err(Error::NotARun { dir: dir.to_owned(), reason: format!("there is no {CONFIG}") })
+        }
     }
 }
 

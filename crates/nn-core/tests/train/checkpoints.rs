@@ -4,14 +4,15 @@ use std::fs;
 use std::path::Path;
 
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
-use burn::module::Module;
-use burn::optim::{AdamConfig, MomentumConfig, SgdConfig};
-use burn::tensor::Device;
+use burn::nn::BatchNormConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{AdamConfig, SgdConfig};
+use burn::tensor::{Device, Tensor};
 use fornax_nn_core::train::checkpoint::{self, Best, Loaded, Progress, Retain, Snapshot, Store};
 use fornax_nn_core::train::{Error, PartProblem, Run, RunArgs};
 use serde_json::json;
 
-use crate::support::{Net, Training, Wish, cosine, generations, train};
+use crate::support::{Net, Training, Wish, cosine, generations, train, values};
 
 /// The last generation of a short real training: its optimiser and schedule have state.
 fn trained(dir: &Path) -> Loaded {
@@ -46,7 +47,7 @@ fn state_of_another_optimiser_is_refused_instead_of_dropped() {
     loaded.optimizer("optimizer", AdamConfig::new().init()).unwrap();
     let momentum = SgdConfig::new().with_momentum(Some(MomentumConfig::new()));
     for optim in [SgdConfig::new().init(), momentum.init()] {
-        let error = loaded.optimizer("optimizer", optim).unwrap_err();
+        let error = loaded.optimizer("optimizer", optim).err().unwrap();
         assert_eq!(problem(error), PartProblem::Incomplete("optimiser"));
     }
 }
@@ -56,7 +57,7 @@ fn the_position_of_another_schedule_is_refused_instead_of_dropped() {
     let dir = tempfile::tempdir().unwrap();
     let loaded = trained(dir.path());
     loaded.scheduler("schedule", cosine()).unwrap();
-    let error = loaded.scheduler("schedule", ModuleLrScheduler::new(0.1)).unwrap_err();
+    let error = loaded.scheduler("schedule", ModuleLrScheduler::new(0.1)).err().unwrap();
     assert_eq!(problem(error), PartProblem::Incomplete("schedule"));
 }
 
@@ -68,7 +69,7 @@ fn a_missing_part_says_which_there_are_and_a_wrong_kind_which_it_is() {
     assert!(error.contains("echo, model, optimizer, run, schedule"), "{error}");
     let error = loaded.bytes("model").unwrap_err().to_string();
     assert!(error.contains("is a module, not a byte string"), "{error}");
-    assert!(matches!(problem(loaded.json::<u64>("echo").unwrap_err()), PartProblem::Decode(_)));
+    assert!(matches!(problem(loaded.json::<String>("echo").unwrap_err()), PartProblem::Decode(_)));
 }
 
 #[test]
@@ -191,15 +192,30 @@ impl Drop for Mounted {
 }
 
 #[test]
-fn a_restored_training_has_every_parameter() {
+fn a_restored_module_has_every_parameter_and_running_statistic() {
     let dir = tempfile::tempdir().unwrap();
     let loaded = trained(dir.path());
-    let fresh = Training::new(77);
-    let restored = loaded.module("model", fresh.net).unwrap();
-    let again = Snapshot::new(loaded.progress()).module("model", &restored).unwrap();
+    let first = loaded.module("model", Net::new(8, &Device::flex())).unwrap();
+    let again = Snapshot::new(loaded.progress()).module("model", &first).unwrap();
     let mut store = Store::open(dir.path().join("again"), Retain::default()).unwrap();
-    let saved = store.save(again).unwrap();
-    assert_eq!(restored.num_params(), 3 * 8 + 8 + 2 * 8 + 8 + 1);
-    let (a, b) = (saved.join("model.bpk"), loaded.path().join("model.bpk"));
-    assert!(fs::read(a).unwrap() == fs::read(b).unwrap());
+    store.save(again).unwrap();
+    let second = store.newest().unwrap().loaded.unwrap().module("model", Training::new(77).net).unwrap();
+    assert_eq!(values(&first).len(), 8);
+    assert!(values(&first) == values(&second));
+}
+
+#[test]
+fn running_statistics_are_saved_and_restored_with_their_last_update() {
+    // Burn keeps the update of the last batch aside until the next one: a record taken between two steps
+    // lacks it, and a module that is loaded over an update still aside forgets what was loaded.
+    let dir = tempfile::tempdir().unwrap();
+    let device = Device::flex().autodiff();
+    let norm = BatchNormConfig::new(1).with_momentum(1.0).init(&device);
+    norm.forward(Tensor::<2>::from_data([[2.0], [4.0]], &device));
+    let mut store = Store::open(dir.path().join("checkpoints"), Retain::default()).unwrap();
+    store.save(Snapshot::new(Progress::default()).module("norm", &norm).unwrap()).unwrap();
+    norm.forward(Tensor::<2>::from_data([[10.0], [20.0]], &device));
+    let restored = store.newest().unwrap().loaded.unwrap().module("norm", norm).unwrap();
+    assert_eq!(restored.running_mean.value_sync().into_scalar::<f32>(), 3.0);
+    assert_eq!(restored.running_var.value_sync().into_scalar::<f32>(), 1.0);
 }

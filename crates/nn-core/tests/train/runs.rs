@@ -5,7 +5,7 @@ use std::path::Path;
 
 use burn::tensor::Tensor;
 use fornax_nn_core::gradient::gradients;
-use fornax_nn_core::train::{Error, Run, RunArgs, Target};
+use fornax_nn_core::train::{Error, Run, RunArgs, Target, saved_config};
 use serde_json::{Value, json};
 
 use crate::support::{Training, Wish, generations, train};
@@ -30,6 +30,9 @@ fn a_finished_run_holds_what_is_promised() {
     );
     assert_eq!(config["config"], json!({"epochs": 1, "batch_size": 6}));
     assert_eq!(config["build"]["burn"], "0.22.1");
+    assert_eq!(saved_config::<Value>(&out).unwrap(), config["config"]);
+    let error = saved_config::<Value>(&dir.path().join("elsewhere")).unwrap_err();
+    assert!(matches!(error, Error::NotARun { .. }), "{error}");
     let summary: Value = serde_json::from_slice(&fs::read(out.join("summary.json")).unwrap()).unwrap();
     let keys: Vec<&String> = summary.as_object().unwrap().keys().collect();
     let common = ["example", "seed", "device", "params", "steps", "seconds", "steps_per_second", "test_loss"];

@@ -5,24 +5,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
-use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
-use burn::module::{Module, ModuleMapper, Param, ParamId};
+use burn::lr_scheduler::module_lr_scheduler::{ModuleLrScheduler, ModuleLrSchedulerConfig};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::nn::loss::{MseLoss, Reduction};
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::optim::{AdamConfig, ModuleOptimizer};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::gradient::gradients;
-use fornax_nn_core::train::checkpoint::Snapshot;
+use fornax_nn_core::train::checkpoint::{self, Snapshot};
 use fornax_nn_core::train::{Error, Run, RunArgs};
 use serde_json::json;
 
-pub const SAMPLES: usize = 22;
-pub const BATCH: usize = 6;
+pub(crate) const SAMPLES: usize = 22;
+pub(crate) const BATCH: usize = 6;
 
 /// Everything whose state a resume could get wrong.
 #[derive(Module, Debug)]
-pub struct Net {
+pub(crate) struct Net {
     fc1: Linear,
     norm: BatchNorm,
     dropout: Dropout,
@@ -30,7 +30,7 @@ pub struct Net {
 }
 
 impl Net {
-    pub fn new(hidden: usize, device: &Device) -> Self {
+    pub(crate) fn new(hidden: usize, device: &Device) -> Self {
         let net = Self {
             fc1: LinearConfig::new(3, hidden).init(device),
             norm: BatchNormConfig::new(hidden).init(device),
@@ -68,17 +68,17 @@ fn batch(indices: &[usize], device: &Device) -> (Tensor<2>, Tensor<2>) {
 }
 
 /// The whole state of a training.
-pub struct Training {
-    pub net: Net,
-    pub optim: ModuleOptimizer,
-    pub schedule: ModuleLrScheduler,
+pub(crate) struct Training {
+    pub(crate) net: Net,
+    pub(crate) optim: ModuleOptimizer,
+    pub(crate) schedule: ModuleLrScheduler,
     /// Counted here and not by the kit, to see that all parts of a generation are of one step.
     steps: u64,
     device: Device,
 }
 
 impl Training {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let device = Device::flex().autodiff();
         device.seed(seed);
         Self {
@@ -90,7 +90,7 @@ impl Training {
         }
     }
 
-    pub fn step(&mut self, run: &Run, indices: &[usize]) -> Result<f32, Error> {
+    pub(crate) fn step(&mut self, run: &Run, indices: &[usize]) -> Result<f32, Error> {
         self.device.seed(run.step_seed());
         let (x, y) = batch(indices, &self.device);
         let loss = MseLoss::new().forward(self.net.forward(x), y, Reduction::Mean);
@@ -101,13 +101,13 @@ impl Training {
         Ok(loss)
     }
 
-    pub fn evaluate(&self) -> f32 {
+    pub(crate) fn evaluate(&self) -> f32 {
         let all: Vec<usize> = (0..SAMPLES).collect();
         let (x, y) = batch(&all, &self.device.clone().inner());
         MseLoss::new().forward(self.net.valid().forward(x), y, Reduction::Mean).into_scalar()
     }
 
-    pub fn parts(&self, snapshot: Snapshot) -> Result<Snapshot, Error> {
+    pub(crate) fn parts(&self, snapshot: Snapshot) -> Result<Snapshot, Error> {
         snapshot
             .module("model", &self.net)?
             .optimizer("optimizer", &self.optim)?
@@ -115,7 +115,7 @@ impl Training {
             .json("echo", &self.steps)
     }
 
-    pub fn restore(mut self, run: &mut Run) -> Result<Self, Error> {
+    pub(crate) fn restore(mut self, run: &mut Run) -> Result<Self, Error> {
         if let Some(saved) = run.resume() {
             self.net = saved.module("model", self.net)?;
             self.optim = saved.optimizer("optimizer", self.optim)?;
@@ -126,22 +126,22 @@ impl Training {
     }
 }
 
-pub fn cosine() -> ModuleLrScheduler {
-    ModuleLrScheduler::new(CosineAnnealingLrSchedulerConfig::new(0.05, 500).build().unwrap())
+pub(crate) fn cosine() -> ModuleLrScheduler {
+    ModuleLrSchedulerConfig::new(CosineAnnealingLrSchedulerConfig::new(0.05, 500).into()).init().unwrap()
 }
 
 /// What a test wants of a training besides its result.
-pub struct Wish<'a> {
-    pub epochs: usize,
+pub(crate) struct Wish<'a> {
+    pub(crate) epochs: usize,
     /// Checkpoint every so many steps within the epoch.
-    pub every_steps: Option<u64>,
-    pub keep: usize,
+    pub(crate) every_steps: Option<u64>,
+    pub(crate) keep: usize,
     /// Called after each step's checkpoint was due.
-    pub after_step: &'a mut dyn FnMut(&Run),
+    pub(crate) after_step: &'a mut dyn FnMut(&Run),
 }
 
 /// Trains in `dir` as an example would.
-pub fn train(dir: &Path, resume: bool, wish: Wish<'_>) -> Result<(), Error> {
+pub(crate) fn train(dir: &Path, resume: bool, wish: Wish<'_>) -> Result<(), Error> {
     let args = RunArgs { out: Some(dir.to_owned()), seed: 3, resume, ..RunArgs::default() };
     let config = json!({"epochs": wish.epochs, "batch_size": BATCH});
     let mut run = Run::open("small", &args, &config)?.keep_last(wish.keep);
@@ -165,7 +165,7 @@ pub fn train(dir: &Path, resume: bool, wish: Wish<'_>) -> Result<(), Error> {
 }
 
 /// Generations in a run directory, oldest first.
-pub fn generations(run: &Path) -> Vec<PathBuf> {
+pub(crate) fn generations(run: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(run.join("checkpoints")).unwrap();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.file_name().unwrap().to_str().unwrap().starts_with("gen-"));
@@ -174,7 +174,7 @@ pub fn generations(run: &Path) -> Vec<PathBuf> {
 }
 
 /// All files of a directory by name.
-pub fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     fs::read_dir(dir)
         .unwrap()
         .map(|entry| entry.unwrap())
@@ -182,7 +182,7 @@ pub fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-pub fn copy_dir(from: &Path, to: &Path) {
+pub(crate) fn copy_dir(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for (name, bytes) in files(from) {
         fs::write(to.join(name), bytes).unwrap();
@@ -190,9 +190,43 @@ pub fn copy_dir(from: &Path, to: &Path) {
 }
 
 /// The state of the last generation, without the time it took, which no two runs share.
-pub fn final_state(run: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut files = files(generations(run).last().expect("a finished run has checkpoints"));
-    files.retain(|name, _| !["run.json", "manifest.json", "SHA256SUMS"].contains(&name.as_str()));
+pub(crate) fn final_state(run: &Path) -> BTreeMap<String, Vec<u8>> {
+    let generation = generations(run).pop().expect("a finished run has checkpoints");
+    let mut files = files(&generation);
+    files
+        .retain(|name, _| !["run.json", "manifest.json", "SHA256SUMS", "model.bpk"].contains(&name.as_str()));
+    let loaded = checkpoint::newest(&run.join("checkpoints")).unwrap().loaded.unwrap();
+    assert_eq!(loaded.path(), generation);
+    files.extend(values(&loaded.module("model", Net::new(8, &Device::flex())).unwrap()));
     files.insert("metrics.csv".to_owned(), fs::read(run.join("metrics.csv")).unwrap());
     files
+}
+
+/// Every parameter and running statistic by its path. (Their identities are not compared: Burn gives
+/// running statistics new ones at every load.)
+pub(crate) fn values(net: &Net) -> BTreeMap<String, Vec<u8>> {
+    let mut values = Values::default();
+    net.visit(&mut values);
+    values.found
+}
+
+#[derive(Default)]
+struct Values {
+    path: Vec<String>,
+    found: BTreeMap<String, Vec<u8>>,
+}
+
+impl ModuleVisitor for Values {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let data = param.val().into_data();
+        self.found.insert(self.path.join("."), data.as_bytes().to_vec());
+    }
 }

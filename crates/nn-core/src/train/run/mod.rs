@@ -1,21 +1,21 @@
 //! A run: its directory, its counters, and what happens between two steps.
 
+mod finish;
+
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::fs::{self, File};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::args::{RunArgs, resume_command};
 use super::checkpoint::{Best, Loaded, Progress, Retain, Snapshot, Store};
 use super::console::{Console, Position};
 use super::metrics::{self, Metrics};
 use super::settings::{self, Build, CHECKPOINTS, METRICS, Occupant, SUMMARY, Settings};
-use super::{Batches, Error, Target, files, rng, signal};
+use super::{Batches, Error, files, rng, signal};
 use crate::ConfigError;
 use crate::gradient::NonFinite;
 
@@ -379,7 +379,8 @@ impl Run {
         self.state.sums.clear();
         self.show();
         let score = self.best.as_ref().and_then(|best| best.score(&self.figures));
-        let improved = score.filter(|score| self.state.best.is_none_or(|best| *score > best));
+        let improved =
+            score.filter(|score| score.is_finite() && self.state.best.is_none_or(|best| *score > best));
         self.state.best = improved.or(self.state.best);
         let due = self.progress.epoch.is_multiple_of(self.every.checkpoint_epochs)
             || self.progress.epoch >= self.epochs;
@@ -415,65 +416,6 @@ impl Run {
         }
         let command = resume_command(std::env::args(), &self.dir);
         Err(Error::Interrupted { step: self.progress.step, checkpoint, command })
-    }
-
-    /// Compares a final figure with the one the example documents. A miss is said, and with `--check` it
-    /// makes [`finish`](Self::finish) fail.
-    pub fn check(&mut self, name: &str, value: f64, target: Target) {
-        if !target.is_met(value) {
-            self.missed.push(format!("{name} is {value}, documented {target}"));
-        }
-    }
-
-    /// Ends the run: writes `summary.json`, whose presence marks a finished run, and says `sentence` as the
-    /// last line on stdout.
-    ///
-    /// `figures` is the example's own flat object, such as `json!({"test_accuracy": 0.99})`; the common keys
-    /// (`example`, `seed`, `device`, `params`, `steps`, `seconds`, `steps_per_second`) are added.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] when `figures` is not a flat object or uses a common key; [`Error::Io`];
-    /// [`Error::TargetMissed`] with `--check`, after everything was written.
-    pub fn finish(
-        mut self,
-        params: usize,
-        figures: impl Serialize,
-        sentence: impl Display,
-    ) -> Result<(), Error> {
-        self.metrics.flush()?;
-        let seconds = self.seconds();
-        let mut summary = Map::new();
-        summary.insert("example".to_owned(), self.example.as_str().into());
-        summary.insert("seed".to_owned(), self.args.seed.into());
-        summary.insert("device".to_owned(), self.args.device.to_string().into());
-        summary.insert("params".to_owned(), params.into());
-        summary.insert("steps".to_owned(), self.progress.step.into());
-        summary.insert("seconds".to_owned(), seconds.into());
-        summary.insert("steps_per_second".to_owned(), (self.progress.step as f64 / seconds).into());
-        let Value::Object(figures) = settings::to_value(&figures)? else {
-            return Err(ConfigError::new("summary", "must be an object of figures").into());
-        };
-        for (name, value) in figures {
-            if value.is_object() || value.is_array() {
-                return Err(ConfigError::new(name, "summary.json is flat: a number, text or bool").into());
-            }
-            if summary.contains_key(&name) {
-                return Err(ConfigError::new(name, "is one of summary.json's common keys").into());
-            }
-            summary.insert(name, value);
-        }
-        let mut text = crate::config::to_json(&summary)?;
-        text.push('\n');
-        files::replace(&self.dir.join(SUMMARY), text.as_bytes())?;
-        for missed in &self.missed {
-            self.console.note(missed);
-        }
-        self.console.finish(sentence);
-        if self.args.check && !self.missed.is_empty() {
-            return Err(Error::TargetMissed { missed: self.missed });
-        }
-        Ok(())
     }
 
     /// The run directory.
