@@ -73,8 +73,8 @@ fn three_thousand_flipped_bits_are_all_detected() {
 
 #[test]
 fn damaged_files_are_named_with_what_is_wrong() {
-    type Harm = fn(&Pair);
-    let cases: [(&str, Harm, fn(&Reason) -> bool); 12] = [
+    type Case = (&'static str, fn(&Pair), fn(&Reason) -> bool);
+    let cases: [Case; 12] = [
         ("model.bpk", |p| truncate(&p.newer.join("model.bpk")), |r| matches!(r, Reason::Size { .. })),
         (
             "optimizer.bpk",
@@ -163,7 +163,8 @@ fn forge(pair: &Pair, text: &[u8]) {
 
 #[test]
 fn hostile_manifests_are_refused_without_harm() {
-    let edits: [(&str, fn(&mut Value)); 13] = [
+    type Edit = (&'static str, fn(&mut Value));
+    let edits: [Edit; 13] = [
         ("\"../x.bpk\" is no file", |m| m["files"][0]["file"] = json!("../x.bpk")),
         ("\"/etc/passwd\" is no file", |m| m["files"][0]["file"] = json!("/etc/passwd")),
         ("is no file of a part \"../x\"", |m| {

@@ -333,6 +333,6 @@ fn list(dir: &Path) -> Result<Vec<Candidate>, Error> {
         let entry = entry.map_err(Error::io(dir, "list the directory"))?;
         candidates.extend(Candidate::parse(entry.path()));
     }
-    candidates.sort_by(|a, b| (a.number, a.step).cmp(&(b.number, b.step)));
+    candidates.sort_by_key(|candidate| (candidate.number, candidate.step));
     Ok(candidates)
 }
