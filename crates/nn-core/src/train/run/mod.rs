@@ -433,6 +433,17 @@ impl Run {
         self.progress
     }
 
+    /// Adds to the samples seen what did not come from [`batches`](Self::batches), say frames of an
+    /// environment.
+    pub fn count_samples(&mut self, samples: u64) {
+        self.progress.samples += samples;
+    }
+
+    /// Whether a signal asked to stop: for what takes long between two checkpoints, such as a rollout.
+    pub fn interrupted(&self) -> bool {
+        signal::interrupted()
+    }
+
     /// The seed everything random follows from.
     pub fn seed(&self) -> u64 {
         self.args.seed
