@@ -5,6 +5,7 @@ use std::path::Path;
 
 use burn::tensor::Tensor;
 use fornax_nn_core::gradient::gradients;
+use fornax_nn_core::train::checkpoint::{self, Best};
 use fornax_nn_core::train::{Error, Run, RunArgs, Target, saved_config};
 use serde_json::{Value, json};
 
@@ -216,4 +217,21 @@ fn batches_count_samples_and_a_size_of_zero_is_refused() {
     assert_eq!((run.progress().samples, run.progress().step, run.progress().epoch), (25, 6, 2));
     assert!(run.full_batches(10, 4).unwrap().all(|batch| batch.len() == 4));
     assert_eq!(run.full_batches(3, 4).unwrap().len(), 0);
+}
+
+#[test]
+fn the_best_epoch_is_kept_although_checkpoints_are_rare() {
+    let dir = tempfile::tempdir().unwrap();
+    let best = Best::Highest("test/accuracy".to_owned());
+    let run = Run::open("small", &args(dir.path()), &json!({})).unwrap();
+    let mut run = run.checkpoint_every_epochs(100).keep_last(1).keep_best(best.clone());
+    for epoch in run.epochs(6) {
+        run.log("test", [("accuracy", [f64::NAN, 0.3, 0.8, 0.5, 0.8, 0.1][epoch])]).unwrap();
+        run.finish_epoch(|s| s.json("of", &epoch)).unwrap();
+    }
+    assert_eq!(generations(dir.path()).len(), 2, "the best and the last");
+    let best = checkpoint::best(&run.path("checkpoints"), &best).unwrap().loaded.unwrap();
+    assert_eq!(best.json::<usize>("of").unwrap(), 2);
+    let last = checkpoint::newest(&run.path("checkpoints")).unwrap().loaded.unwrap();
+    assert_eq!(last.json::<usize>("of").unwrap(), 5);
 }
