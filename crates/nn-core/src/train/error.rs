@@ -121,7 +121,11 @@ pub enum Error {
         source: Box<Error>,
     },
     /// `metrics.csv` lacks rows that were there when the checkpoint was written.
-    #[error("{}: has {found} bytes but the checkpoint was written after {expected}: rows are missing, restore the file or start again with --force", path.display())]
+    #[error(
+        "{}: has {found} bytes but the checkpoint was written after {expected}: rows are missing, \
+         restore the file or start again with --force",
+        path.display()
+    )]
     MetricsLost {
         /// The file.
         path: PathBuf,
@@ -189,7 +193,9 @@ pub enum PartProblem {
     #[error("the {0} saved is of another type or has other settings: not all of its state was taken over")]
     Incomplete(&'static str),
     /// Burn would rebuild the state on a default device that does not exist.
-    #[error("optimiser state is rebuilt on Burn's default device, and {0}; set the environment variable BURN_DEVICE to a device of this build, as in BURN_DEVICE=flex")]
+    #[error(
+        "optimiser state is rebuilt on Burn's default device, and {0}; set the environment variable BURN_DEVICE to a device of this build, as in BURN_DEVICE=flex"
+    )]
     DefaultDevice(String),
 }
 

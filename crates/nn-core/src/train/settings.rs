@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -125,6 +126,24 @@ pub(super) fn lock(dir: &Path) -> Result<Option<File>, Error> {
     }
 }
 
+/// The configuration that the run in `dir` was started with, to build its model again: to predict, or to
+/// transfer what it learnt.
+///
+/// # Errors
+///
+/// [`Error::NotARun`] when there is no run in `dir`; [`ConfigError`] when it was started with another kind
+/// of configuration, naming the field.
+pub fn saved_config<C: Serialize + DeserializeOwned>(dir: &Path) -> Result<C, Error> {
+    match inspect(dir)? {
+        Occupant::Run { settings, .. } => {
+            Ok(crate::config::from_json(&crate::config::to_json(&settings.config)?)?)
+        }
+        Occupant::Nobody => {
+            Err(Error::NotARun { dir: dir.to_owned(), reason: format!("there is no {CONFIG}") })
+        }
+    }
+}
+
 impl Settings {
     pub(super) fn write(&self, dir: &Path) -> Result<(), Error> {
         let mut text = crate::config::to_json(self)?;
@@ -159,8 +178,7 @@ fn difference(path: &str, was: Option<&Value>, now: Option<&Value>) -> Option<(S
     }
     let number = |value: Option<&Value>| value.and_then(Value::as_u64);
     let name = path.rsplit('.').next().unwrap_or_default();
-    let grown = GROWABLE.contains(&name)
-        && number(was).zip(number(now)).is_some_and(|(was, now)| now >= was);
+    let grown = GROWABLE.contains(&name) && number(was).zip(number(now)).is_some_and(|(was, now)| now >= was);
     if was == now || grown {
         return None;
     }
@@ -170,7 +188,8 @@ fn difference(path: &str, was: Option<&Value>, now: Option<&Value>) -> Option<(S
 
 /// `config` as JSON.
 pub(super) fn to_value<C: Serialize>(config: &C) -> Result<Value, Error> {
-    Ok(serde_json::to_value(config).map_err(|error| ConfigError::new("(whole configuration)", error.to_string()))?)
+    Ok(serde_json::to_value(config)
+        .map_err(|error| ConfigError::new("(whole configuration)", error.to_string()))?)
 }
 
 #[cfg(test)]

@@ -166,6 +166,19 @@ pub(super) struct Contents {
 
 /// Reads a generation and checks every byte of it.
 pub(super) fn read(dir: &Path) -> Result<Contents, Invalid> {
+    let mut parts = BTreeMap::new();
+    let manifest = check(dir, |entry, bytes| {
+        parts.insert(entry.part.clone(), (entry.kind, bytes));
+    })?;
+    Ok(Contents { manifest, parts })
+}
+
+/// Checks every byte of a generation, holding one part at a time.
+pub(super) fn verify(dir: &Path) -> Result<Manifest, Invalid> {
+    check(dir, |_, _| {})
+}
+
+fn check(dir: &Path, mut keep: impl FnMut(&Entry, Vec<u8>)) -> Result<Manifest, Invalid> {
     if !attributes(dir)?.is_dir() {
         return Err(invalid(dir, Reason::Irregular("directory")));
     }
@@ -182,13 +195,12 @@ pub(super) fn read(dir: &Path) -> Result<Contents, Invalid> {
         return Err(invalid(&sums_path, Reason::Digest));
     }
     refuse_strangers(dir, &manifest)?;
-    let mut parts = BTreeMap::new();
     for entry in &manifest.files {
         let path = dir.join(&entry.file);
         let bytes = checked(&path, entry.size, &entry.sha256).map_err(|reason| invalid(&path, reason))?;
-        parts.insert(entry.part.clone(), (entry.kind, bytes));
+        keep(entry, bytes);
     }
-    Ok(Contents { manifest, parts })
+    Ok(manifest)
 }
 
 fn parse(text: &[u8]) -> Result<Manifest, Reason> {
@@ -218,7 +230,8 @@ fn refuse_strangers(dir: &Path, manifest: &Manifest) -> Result<(), Invalid> {
     let unreadable = |error: std::io::Error| invalid(dir, Reason::Unreadable(error.to_string()));
     for entry in fs::read_dir(dir).map_err(unreadable)? {
         let name = entry.map_err(unreadable)?.file_name();
-        let known = [MANIFEST, SUMS].into_iter().chain(manifest.files.iter().map(|entry| entry.file.as_str()));
+        let known =
+            [MANIFEST, SUMS].into_iter().chain(manifest.files.iter().map(|entry| entry.file.as_str()));
         if !known.into_iter().any(|known| name == known) {
             return Err(invalid(&dir.join(name), Reason::Unexpected));
         }
