@@ -190,7 +190,8 @@ fn summarise(name: &str, ours: &Side, theirs: &Side) -> Summary {
 }
 
 fn print_table(summary: &Summary, with_pytorch: bool) {
-    let number = |value: Option<f64>, digits| value.map_or("–".to_owned(), |value| format!("{value:.digits$}"));
+    let number =
+        |value: Option<f64>, digits| value.map_or("–".to_owned(), |value| format!("{value:.digits$}"));
     let row = |name: &str, ours, theirs, ratio, digits| {
         let mut row = vec![name.to_owned(), number(ours, digits)];
         if with_pytorch {

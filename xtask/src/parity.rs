@@ -39,7 +39,8 @@ pub fn run(root: &Path, args: &Args) -> Result<bool, String> {
     }
     for script in &scripts {
         let mut command = reference::script(root, &python, script);
-        let finished = shell::capture(command.arg(&fresh)).map_err(|error| format!("{}: {error}", python.display()))?;
+        let finished =
+            shell::capture(command.arg(&fresh)).map_err(|error| format!("{}: {error}", python.display()))?;
         if !finished.success {
             return Err(format!("{} failed\n{}", script.display(), finished.output));
         }

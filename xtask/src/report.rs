@@ -105,8 +105,12 @@ mod tests {
 
     #[test]
     fn tables_line_up() {
-        let rows = vec![vec!["fmt".to_owned(), "1".to_owned()], vec!["test-flex".to_owned(), "120".to_owned()]];
-        assert_eq!(table(&["step", "passed"], &rows), "step       passed\nfmt             1\ntest-flex     120\n");
+        let rows =
+            vec![vec!["fmt".to_owned(), "1".to_owned()], vec!["test-flex".to_owned(), "120".to_owned()]];
+        assert_eq!(
+            table(&["step", "passed"], &rows),
+            "step       passed\nfmt             1\ntest-flex     120\n"
+        );
     }
 
     #[test]

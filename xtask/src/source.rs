@@ -110,9 +110,8 @@ fn raw_string(chars: &[char], start: usize) -> Option<usize> {
     if chars.get(open) != Some(&'"') {
         return None;
     }
-    let close = |rest: &[char]| {
-        rest[0] == '"' && rest.len() > hashes && rest[1..=hashes].iter().all(|&c| c == '#')
-    };
+    let close =
+        |rest: &[char]| rest[0] == '"' && rest.len() > hashes && rest[1..=hashes].iter().all(|&c| c == '#');
     Some(find(chars, open + 1, close).map_or(chars.len(), |i| i + 1 + hashes))
 }
 
@@ -131,7 +130,8 @@ mod tests {
 
     #[test]
     fn quotes_in_characters_and_raw_strings_do_not_confuse() {
-        let source = "let q = '\"'; let e = '\\''; let r = r#\"a \" .expect( \"#; let l: &'static str = x; y.unwrap()";
+        let source =
+            "let q = '\"'; let e = '\\''; let r = r#\"a \" .expect( \"#; let l: &'static str = x; y.unwrap()";
         let code = code(source);
         assert!(!code.contains(".expect("), "{code}");
         assert!(code.contains("&'static str = x; y.unwrap()"), "{code}");

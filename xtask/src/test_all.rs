@@ -198,7 +198,15 @@ impl Context<'_> {
         if self.has_nextest {
             command.args(["nextest", "run", "--workspace", "--all-features", "--no-fail-fast", "-E", filter]);
         } else {
-            command.args(["test", "--workspace", "--all-features", "--lib", "--bins", "--tests", "--no-fail-fast"]);
+            command.args([
+                "test",
+                "--workspace",
+                "--all-features",
+                "--lib",
+                "--bins",
+                "--tests",
+                "--no-fail-fast",
+            ]);
             command.arg("--").args(arguments);
         }
         command
@@ -319,7 +327,13 @@ fn run_examples(context: &Context) -> Result<Outcome, String> {
         for mode in modes {
             let out = shell::target_dir(context.root).join("xtask/runs").join(format!("{name}{mode}"));
             let mut command = Command::new(program);
-            command.current_dir(context.root).arg(mode).arg("--out").arg(&out).arg("--force").env("BURN_DEVICE", "flex");
+            command
+                .current_dir(context.root)
+                .arg(mode)
+                .arg("--out")
+                .arg(&out)
+                .arg("--force")
+                .env("BURN_DEVICE", "flex");
             let success = context.stream(&mut command)?.success;
             let missing = missing_files(&out, &listed.example.picture);
             for file in &missing {

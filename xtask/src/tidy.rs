@@ -60,7 +60,10 @@ pub fn run(root: &Path) -> Result<bool, String> {
     for finding in &findings {
         println!("{finding}");
     }
-    println!("tidy: {}", if findings.is_empty() { "clean".into() } else { format!("{} findings", findings.len()) });
+    println!(
+        "tidy: {}",
+        if findings.is_empty() { "clean".into() } else { format!("{} findings", findings.len()) }
+    );
     Ok(findings.is_empty())
 }
 
@@ -155,7 +158,9 @@ fn workspace_dependencies(manifest: &File) -> Result<Vec<Finding>, String> {
     let table = parse(manifest)?;
     let Some(this) = crate_of(&manifest.path) else { return Ok(Vec::new()) };
     let mut findings = Vec::new();
-    for (section, for_tests) in [("dependencies", false), ("build-dependencies", false), ("dev-dependencies", true)] {
+    for (section, for_tests) in
+        [("dependencies", false), ("build-dependencies", false), ("dev-dependencies", true)]
+    {
         for dependency in sections(&table, section).flat_map(|section| section.keys()) {
             let Some(other) = dependency.strip_prefix("fornax-") else { continue };
             let allowed = if NOT_FAMILIES.contains(&this) {
@@ -167,7 +172,8 @@ fn workspace_dependencies(manifest: &File) -> Result<Vec<Finding>, String> {
                     || (ON_TOP.contains(&this) && !NOT_FAMILIES.contains(&other))
             };
             if !allowed {
-                let message = format!("fornax-{this} must not have {dependency} in [{section}] (invariants 1, 2)");
+                let message =
+                    format!("fornax-{this} must not have {dependency} in [{section}] (invariants 1, 2)");
                 findings.push(finding(&manifest.path, line_of(&manifest.text, dependency), message));
             }
         }
@@ -201,9 +207,8 @@ fn no_device_no_print(file: &File) -> Vec<Finding> {
 
 /// Whether `name` stands there as a whole word: `print!` is not in `eprint!`.
 fn has_macro(code: &str, name: &str) -> bool {
-    code.match_indices(name).any(|(at, _)| {
-        !code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_')
-    })
+    code.match_indices(name)
+        .any(|(at, _)| !code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_'))
 }
 
 /// Invariant 4: `unsafe` only in kernels modules, each block under a `SAFETY` comment.
@@ -334,7 +339,8 @@ fn examples_are_listed(
         if let ["crates", _, "examples", _] = parts[..]
             && !listed.iter().any(|listed| listed.source() == *path)
         {
-            let message = "no [[package.metadata.fornax.examples]] entry in the crate's manifest (invariant 8)";
+            let message =
+                "no [[package.metadata.fornax.examples]] entry in the crate's manifest (invariant 8)";
             findings.push(finding(path, 1, message));
         }
     }
@@ -366,7 +372,8 @@ fn parse(manifest: &File) -> Result<Table, String> {
 
 /// The dependency section called `name`, on its own and under every `[target.…]`.
 fn sections<'a>(table: &'a Table, name: &'a str) -> impl Iterator<Item = &'a Table> {
-    let targets = table.get("target").and_then(Value::as_table).into_iter().flat_map(|targets| targets.values());
+    let targets =
+        table.get("target").and_then(Value::as_table).into_iter().flat_map(|targets| targets.values());
     let everywhere = std::iter::once(table).chain(targets.filter_map(Value::as_table));
     everywhere.filter_map(move |place| place.get(name).and_then(Value::as_table))
 }
@@ -395,7 +402,8 @@ mod tests {
         let mixed = "[dependencies]\nfornax-prep = \"1\"\n[dev-dependencies]\nfornax-cnn = \"1\"\n";
         assert_eq!(workspace_dependencies(&file("crates/rl/Cargo.toml", mixed)).unwrap().len(), 2);
 
-        let top = "[dependencies]\nfornax-cnn = \"1\"\n[target.'cfg(unix)'.dependencies]\nfornax-prep = \"1\"\n";
+        let top =
+            "[dependencies]\nfornax-cnn = \"1\"\n[target.'cfg(unix)'.dependencies]\nfornax-prep = \"1\"\n";
         let found = workspace_dependencies(&file("crates/transfer/Cargo.toml", top)).unwrap();
         assert_eq!(found.iter().map(|f| f.line).collect::<Vec<_>>(), [4]);
     }
@@ -422,7 +430,8 @@ mod tests {
     #[test]
     fn a_backend_in_the_dependencies_is_found() {
         let features = "[features]\nflex = []\nndarray = []\nwgpu = []\nwgpu-unfused = []\n";
-        let clean = format!("{features}[dependencies]\nburn = {{ version = \"1\", features = [\"simd\"] }}\n");
+        let clean =
+            format!("{features}[dependencies]\nburn = {{ version = \"1\", features = [\"simd\"] }}\n");
         assert!(no_backend_chosen(&file("crates/cnn/Cargo.toml", &clean)).unwrap().is_empty());
         let chosen = clean.replace("simd", "wgpu") + "burn-flex = \"1\"\n";
         assert_eq!(no_backend_chosen(&file("crates/cnn/Cargo.toml", &chosen)).unwrap().len(), 2);

@@ -134,18 +134,20 @@ impl<F: FnMut(String) -> Place> ModuleMapper for Filler<F> {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let shape = param.lazy_shape();
-        let torch_shape = self.position.torch_shape(shape.as_slice());
+        let shape = param.lazy_shape().as_slice().to_vec();
+        let torch_shape = self.position.torch_shape(&shape);
         let place = (self.place)(self.position.torch_name());
-        let values: Vec<f32> = (0..torch_shape.iter().product())
-            .map(|i| parameter(&place.name, &torch_shape, place.offset + i))
+        // Written in our layout, not as a view of PyTorch's: kernels sum a view in another order, and
+        // a model would differ from its own record in the last bit.
+        let values: Vec<f32> = (0..shape.iter().product())
+            .map(|i| {
+                parameter(&place.name, &torch_shape, place.offset + self.position.torch_index(&shape, i))
+            })
             .collect();
-        let data = TensorData::new(values, torch_shape);
-        let position = &self.position;
+        let data = TensorData::new(values, shape);
         param.map(|old| {
             let filled = Tensor::<D>::from_data(data, (&old.device(), old.dtype()));
-            // The transpose of a fresh tensor is its own inverse.
-            position.torch_layout(filled).detach().set_require_grad(old.is_require_grad())
+            filled.set_require_grad(old.is_require_grad())
         })
     }
 }

@@ -85,4 +85,12 @@ impl Position {
         }
         shape
     }
+
+    /// Where PyTorch keeps element `index` of a parameter that has `shape` here.
+    pub(super) fn torch_index(&self, shape: &[usize], index: usize) -> usize {
+        match *shape {
+            [rows, columns] if self.is_transposed() => (index % columns) * rows + index / columns,
+            _ => index,
+        }
+    }
 }
