@@ -12,6 +12,8 @@ use super::torch::Position;
 
 /// Elements of one parameter looked at one by one to find the culprit after a failed direction.
 const SEARCHED: usize = 4096;
+/// Relative difference between two calls of one function: the order in which threads sum, no more.
+const REPEATS: f64 = 1e-12;
 
 /// Compares gradients from autodiff with central differences, in f64.
 ///
@@ -122,6 +124,14 @@ pub enum GradCheckError {
     NonFinite {
         /// Which value.
         what: String,
+    },
+    /// Two calls with the same weights gave two losses.
+    #[error("the loss is {first:e}, then {second:e} with the same weights: switch dropout and noise off")]
+    Noisy {
+        /// The first value.
+        first: f64,
+        /// The second.
+        second: f64,
     },
     /// An exception names a parameter that is not there.
     #[error("exception for {parameter}, which is not among: {}", known.join(", "))]
@@ -268,7 +278,8 @@ impl GradCheck {
     /// spread over all its elements; when that disagrees, elements are tried one by one to name the
     /// culprit. Exceptions go by the parameter's path, and their elements stay out of the direction.
     ///
-    /// Dropout must be off (probability 0), or every call of `loss` is another function.
+    /// Dropout must be off (probability 0), or every call of `loss` is another function; that is
+    /// noticed and reported.
     ///
     /// # Errors
     ///
@@ -285,6 +296,10 @@ impl GradCheck {
         let model = model.map(&mut ToF64);
         let value = loss(&model);
         finite("the loss", &value.to_data())?;
+        let (first, second) = (value.clone().into_scalar::<f64>(), loss(&model).into_scalar::<f64>());
+        if (first - second).abs() > REPEATS * first.abs() {
+            return Err(GradCheckError::Noisy { first, second });
+        }
         let mut listing = Listing {
             position: Position::default(),
             gradients: GradientsParams::from_grads(value.backward(), &model),

@@ -1,12 +1,13 @@
 //! Checks that a model is what it claims to be.
 //!
-//! Four questions, a tool for each, meant for the tests of this project and of any other:
+//! Five questions, a tool for each, meant for the tests of this project and of any other:
 //!
 //! | question | tool |
 //! |---|---|
 //! | is the backward pass the derivative of the forward pass? | [`GradCheck`]: central differences in f64 |
 //! | does it compute what PyTorch computes? | [`Fixture`], on weights both sides fill with [`fill`] |
 //! | does it keep the promises every model makes? | [`contract!`](crate::contract), one line a model, on every device |
+//! | how fast is it beside PyTorch? | [`bench::Bench`], read by `cargo xtask bench` |
 //! | are these two sets of numbers the same? | [`assert_close`], tolerances always stated |
 //!
 //! Nothing here picks a device or draws a random number: the same call gives the same verdict on

@@ -78,6 +78,10 @@ impl Contract for Case {
         (5 * 16 + 16) + (16 * 3 + 3) + usize::from(self.flaw == "count")
     }
 
+    fn overfit(&self) -> Overfit {
+        Overfit { lr: 0.03, ..Overfit::default() }
+    }
+
     fn without_gradient(&self) -> Vec<&str> {
         if self.flaw == "exception" { vec!["two.bias"] } else { Vec::new() }
     }

@@ -2,7 +2,7 @@ use super::*;
 use burn::nn::conv::Conv2dConfig;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::nn::pool::MaxPool2dConfig;
-use burn::nn::{BatchNormConfig, LinearConfig, PaddingConfig2d};
+use burn::nn::{BatchNormConfig, DropoutConfig, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::module::{conv2d, linear};
 use burn::tensor::ops::ConvOptions;
@@ -171,6 +171,18 @@ fn a_model_of_convolution_normalisation_and_linear_layers() {
         .unwrap();
     // Six parameter tensors; the running statistics ask for no gradient.
     assert_eq!((report.compared, report.excepted), (6, 1));
+}
+
+#[test]
+fn dropout_passes_when_off_and_is_noticed_when_on() {
+    let model = fill::fill(LinearConfig::new(8, 16).init(&flex().autodiff()));
+    let check = |probability: f64| {
+        let dropout = DropoutConfig::new(probability).init();
+        GradCheck::new()
+            .model(model.clone(), |model| dropout.forward(model.forward(x64("x", [4, 8]))).square().mean())
+    };
+    assert_eq!(check(0.0).unwrap().compared, 2);
+    assert!(matches!(check(0.5), Err(GradCheckError::Noisy { .. })));
 }
 
 #[test]
