@@ -9,6 +9,11 @@ pub mod check;
 pub mod config;
 pub mod device;
 pub mod gradient;
+pub mod metric;
+#[cfg(feature = "plot")]
+pub mod plot;
+#[cfg(feature = "train")]
+pub mod train;
 
 pub use config::ConfigError;
 pub use device::DeviceChoice;
