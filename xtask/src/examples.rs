@@ -31,13 +31,9 @@ pub struct Listed {
     /// The crate's folder, relative to the root, such as `crates/cnn`.
     pub folder: String,
     pub example: Example,
-}
-
-impl Listed {
-    /// Path of its source, relative to the root.
-    pub fn source(&self) -> String {
-        format!("{}/examples/{}.rs", self.folder, self.example.name)
-    }
+    /// Its source, relative to the root: `examples/<name>.rs`, or `examples/<name>/main.rs` where it
+    /// has modules of its own.
+    pub source: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -91,6 +87,12 @@ pub fn read(root: &Path) -> Result<Vec<Listed>, String> {
             listed.extend(found.map_err(|error| format!("{}: {error}", path.display()))?);
         }
     }
+    for Listed { folder, example, source, .. } in &mut listed {
+        let with_modules = format!("{folder}/examples/{}/main.rs", example.name);
+        if root.join(&with_modules).exists() {
+            *source = with_modules;
+        }
+    }
     Ok(listed)
 }
 
@@ -100,6 +102,7 @@ pub fn parse(folder: &str, manifest: &str) -> Result<Vec<Listed>, String> {
     let listed = package.metadata.fornax.examples.into_iter().map(|example| Listed {
         package: package.name.clone(),
         folder: folder.to_owned(),
+        source: format!("{folder}/examples/{}.rs", example.name),
         example,
     });
     Ok(listed.collect())
@@ -117,10 +120,10 @@ pub fn page(listed: &[Listed]) -> String {
         return text;
     }
     text += "\n| example | crate | shows | time | expect | picture |\n|---|---|---|---|---|---|\n";
-    for Listed { package, example, folder } in listed {
+    for Listed { package, example, source, .. } in listed {
         let Example { name, shows, seconds, figure, picture, .. } = example;
         text += &format!(
-            "| [{name}](../{folder}/examples/{name}.rs) | `{package}` | {shows} | {} | {figure} | `{picture}` |\n",
+            "| [{name}](../{source}) | `{package}` | {shows} | {} | {figure} | `{picture}` |\n",
             time(*seconds)
         );
     }
@@ -156,7 +159,7 @@ mod tests {
     #[test]
     fn metadata_becomes_a_row_and_a_command() {
         let listed = parse("crates/cnn", MANIFEST).unwrap();
-        assert_eq!(listed[0].source(), "crates/cnn/examples/digits.rs");
+        assert_eq!(listed[0].source, "crates/cnn/examples/digits.rs");
         let page = page(&listed);
         assert!(page.contains(
             "| [digits](../crates/cnn/examples/digits.rs) | `fornax-cnn` | LeNet learns to read | 25 s | \

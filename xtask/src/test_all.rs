@@ -301,10 +301,10 @@ fn docs(context: &Context) -> Result<Outcome, String> {
 fn run_examples(context: &Context) -> Result<Outcome, String> {
     let listed = examples::read(context.root)?;
     let (there, absent): (Vec<_>, Vec<_>) =
-        listed.into_iter().partition(|listed| context.root.join(listed.source()).exists());
+        listed.into_iter().partition(|listed| context.root.join(&listed.source).exists());
     let mut outcome = Outcome { skipped: absent.len(), ..Outcome::default() };
     for listed in absent {
-        println!("skipped: {} does not exist yet", listed.source());
+        println!("skipped: {} does not exist yet", listed.source);
     }
     if there.is_empty() {
         return Ok(outcome);

@@ -341,11 +341,11 @@ fn examples_are_listed(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     for path in sources {
-        // crates/<crate>/examples/<name>.rs; a folder beside it holds an example's modules.
+        // examples/<name>.rs or examples/<name>/main.rs; other files there are modules.
         let parts: Vec<&str> = path.split('/').collect();
-        if let ["crates", _, "examples", _] = parts[..]
-            && !listed.iter().any(|listed| listed.source() == *path)
-        {
+        let is_example =
+            matches!(parts[..], ["crates", _, "examples", _] | ["crates", _, "examples", _, "main.rs"]);
+        if is_example && !listed.iter().any(|listed| listed.source == *path) {
             let message =
                 "no [[package.metadata.fornax.examples]] entry in the crate's manifest (invariant 8)";
             findings.push(finding(path, 1, message));
@@ -480,6 +480,8 @@ mod tests {
         let page = examples::page(&listed);
         let sources = ["crates/cnn/examples/a.rs", "crates/cnn/examples/a/parts.rs"];
         assert!(examples_are_listed(&listed, &sources, Some(&page)).is_empty());
+        let folder = ["crates/cnn/examples/c/main.rs"];
+        assert_eq!(examples_are_listed(&listed, &folder, Some(&page)).len(), 1);
         let found = shown(&examples_are_listed(&listed, &["crates/cnn/examples/b.rs"], None));
         assert!(found[0].starts_with("crates/cnn/examples/b.rs:1: no [[package"), "{found:?}");
         assert!(found[1].starts_with("docs/examples.md:1: missing"), "{found:?}");
