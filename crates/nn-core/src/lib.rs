@@ -5,6 +5,7 @@
 //! training kit and pictures. Layers that Burn already has are used from Burn directly.
 #![doc = include_str!("../README.md")]
 
+pub mod check;
 pub mod config;
 pub mod device;
 pub mod gradient;
