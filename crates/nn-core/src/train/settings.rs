@@ -106,10 +106,10 @@ pub(super) fn inspect(dir: &Path) -> Result<Occupant, Error> {
     }
 }
 
-/// Deletes what a run wrote and nothing else; `config.json` last, so that a directory half cleared is
-/// still known for what it is.
+/// Deletes what a run wrote and nothing else. `config.json` stays until the new run's replaces it, so
+/// that a directory half cleared is still known for what it is.
 pub(super) fn clear(dir: &Path) -> Result<(), Error> {
-    [SUMMARY, METRICS, CHECKPOINTS, CONFIG].iter().try_for_each(|name| files::remove(&dir.join(name)))
+    [SUMMARY, METRICS, CHECKPOINTS].iter().try_for_each(|name| files::remove(&dir.join(name)))
 }
 
 /// Takes the directory for this process; given back when the process ends, however it ends. `None` where

@@ -65,6 +65,13 @@ fn an_occupied_directory_is_left_alone_unless_told_otherwise() {
     fs::write(out.join("curves.png"), "mine").unwrap();
     drop(Run::open("small", &RunArgs { force: true, ..args(&out) }, &json!({})).unwrap());
     assert!(out.join("curves.png").exists() && !out.join("summary.json").exists());
+
+    // Killed while --force was clearing: it is still known as a run and can be replaced again.
+    fs::remove_dir_all(out.join("checkpoints")).unwrap();
+    fs::remove_file(out.join("metrics.csv")).unwrap();
+    let error = Run::open("small", &args(&out), &json!({})).unwrap_err();
+    assert!(matches!(error, Error::Unfinished { .. }), "{error}");
+    drop(Run::open("small", &RunArgs { force: true, ..args(&out) }, &json!({})).unwrap());
 }
 
 #[test]
