@@ -117,8 +117,10 @@ fn train(Args { run: args, mut settings, .. }: Args) -> Outcome<()> {
     let test = reader.classify(&model, &set, &split.test, &device);
     pictures::draw(&mut run, &model, &set, &split, &test)?;
     let (accuracy, errors) = (test.accuracy(), test.mistakes().len());
-    // Documented for the embedded digits: see the README. A quick run only has to learn something.
-    run.check("test_accuracy", accuracy, Target::at_least(if args.quick { 0.5 } else { 0.98 }));
+    if settings.data.is_none() {
+        // The README's figure is a mean over the folds; the hardest fold stays above this.
+        run.check("test_accuracy", accuracy, Target::at_least(if args.quick { 0.85 } else { 0.985 }));
+    }
     let sentence = format!(
         "{:.2} % of {} unseen images read correctly, {errors} misread: {}",
         100.0 * accuracy,
