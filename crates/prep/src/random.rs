@@ -138,7 +138,8 @@ mod tests {
     #[test]
     fn keys_of_siblings_and_generations_differ() {
         let key = Key::new(0);
-        let mut all = vec![key, key.fold(0), key.fold(1), key.fold(0).fold(0), key.fold(u64::MAX), Key::new(1)];
+        let mut all =
+            vec![key, key.fold(0), key.fold(1), key.fold(0).fold(0), key.fold(u64::MAX), Key::new(1)];
         all.sort_by_key(|key| key.0);
         all.dedup();
         assert_eq!(all.len(), 6);

@@ -77,7 +77,8 @@ fn train(Args { run: args, mut settings, .. }: Args) -> Outcome<()> {
     let reader = Reader::fit(&set, &split, &settings)?;
     let augment =
         RandomAffine::none().with_rotation(12.0).with_translation(1.0).with_scale(0.9, 1.15).with_shear(6.0);
-    let config = json!({"settings": settings, "epochs": settings.epochs, "reader": reader, "augment": augment});
+    let config =
+        json!({"settings": settings, "epochs": settings.epochs, "reader": reader, "augment": augment});
     let mut run = Run::open("digits", &args, &config)?;
 
     let learning = device.clone().autodiff();

@@ -7,7 +7,9 @@ use burn::tensor::Device;
 use fornax_cnn::lenet::{LeNet, LeNetConfig};
 use fornax_nn_core::metric::{Classification, most_probable};
 use fornax_nn_core::train::checkpoint;
-use fornax_prep::image::{Channels, ImageBatch, ImageSet, ImageSpec, Normalisation, OpenSpec, load_images, open};
+use fornax_prep::image::{
+    Channels, ImageBatch, ImageSet, ImageSpec, Normalisation, OpenSpec, load_images, open,
+};
 use fornax_prep::{Digits, Folds, Limits, Split};
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +57,13 @@ impl Reader {
     }
 
     /// What the model makes of the images at `indices`, without dropout.
-    pub fn classify(&self, model: &LeNet, set: &ImageSet, indices: &[usize], device: &Device) -> Classification {
+    pub fn classify(
+        &self,
+        model: &LeNet,
+        set: &ImageSet,
+        indices: &[usize],
+        device: &Device,
+    ) -> Classification {
         let model = model.valid();
         let mut outcome: Option<Classification> = None;
         for chunk in indices.chunks(CHUNK) {

@@ -254,8 +254,14 @@ mod tests {
     #[test]
     fn a_shift_moves_right_and_down_and_lets_the_fill_in() {
         let old = [1.0, 2.0, 3.0, 4.0];
-        assert_eq!(resampled(Affine { translation: [1.0, 0.0], ..STILL }, &old, [2, 2]), [0.0, 1.0, 0.0, 3.0]);
-        assert_eq!(resampled(Affine { translation: [0.0, 0.5], ..STILL }, &old, [2, 2]), [0.5, 1.0, 2.0, 3.0]);
+        assert_eq!(
+            resampled(Affine { translation: [1.0, 0.0], ..STILL }, &old, [2, 2]),
+            [0.0, 1.0, 0.0, 3.0]
+        );
+        assert_eq!(
+            resampled(Affine { translation: [0.0, 0.5], ..STILL }, &old, [2, 2]),
+            [0.5, 1.0, 2.0, 3.0]
+        );
     }
 
     #[test]

@@ -115,7 +115,18 @@ impl Column {
 impl<'a> Table<'a> {
     fn new(path: &'a Path, limits: &'a Limits, label: LabelColumn) -> Self {
         let (firsts, lasts) = (Column::default(), Column::default());
-        Self { path, limits, label, line: 0, format: None, lines: Vec::new(), firsts, lasts, inner: Vec::new(), bytes: 0 }
+        Self {
+            path,
+            limits,
+            label,
+            line: 0,
+            format: None,
+            lines: Vec::new(),
+            firsts,
+            lasts,
+            inner: Vec::new(),
+            bytes: 0,
+        }
     }
 
     fn line(&mut self, bytes: &[u8]) -> Result<(), Error> {
@@ -275,7 +286,8 @@ impl<'a> Table<'a> {
                 Some([3, side, side])
             }),
         };
-        let product = |shape: [usize; 3]| shape.iter().try_fold(1usize, |product, &side| product.checked_mul(side));
+        let product =
+            |shape: [usize; 3]| shape.iter().try_fold(1usize, |product, &side| product.checked_mul(side));
         match shape {
             Some(shape) if product(shape) == Some(pixels) => Ok(shape),
             Some([c, h, w]) => {

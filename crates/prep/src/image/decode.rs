@@ -100,7 +100,11 @@ pub enum Background {
 ///
 /// [`Error::File`] naming the first file that cannot be used, [`Error::Argument`] for a size that is none
 /// or an empty list.
-pub fn load_images<P: AsRef<Path>>(paths: &[P], spec: &ImageSpec, limits: &Limits) -> Result<ImageBatch, Error> {
+pub fn load_images<P: AsRef<Path>>(
+    paths: &[P],
+    spec: &ImageSpec,
+    limits: &Limits,
+) -> Result<ImageBatch, Error> {
     if paths.is_empty() {
         return Err(Error::argument("paths", "at least one image file", "none"));
     }
@@ -182,12 +186,7 @@ impl Decoder {
         }
     }
 
-    fn resize(
-        &mut self,
-        pixels: impl Iterator<Item = [u8; 3]>,
-        from: [usize; 2],
-        to: [usize; 2],
-    ) -> Vec<u8> {
+    fn resize(&mut self, pixels: impl Iterator<Item = [u8; 3]>, from: [usize; 2], to: [usize; 2]) -> Vec<u8> {
         match self.spec.channels {
             Channels::Grey => {
                 let luma = pixels.map(|[r, g, b]| {
@@ -304,8 +303,10 @@ fn check_webp(bytes: &[u8], limits: &Limits) -> Result<(), Problem> {
     // "RIFF", size, "WEBP", then chunks of (name, size, content), padded to even sizes.
     let mut rest = bytes.get(12..).ok_or_else(|| invalid("ends within its header"))?;
     while let Some((name, size, after)) = webp_chunk(rest) {
-        let content = after.get(..size).ok_or_else(|| {
-            Problem::Truncated { part: "a webp chunk", expected: size as u64, found: after.len() as u64 }
+        let content = after.get(..size).ok_or_else(|| Problem::Truncated {
+            part: "a webp chunk",
+            expected: size as u64,
+            found: after.len() as u64,
         })?;
         let mut frames = vec![(name, content)];
         if name == b"ANMF" {
