@@ -29,20 +29,24 @@ pub(crate) fn unknown(field: &str, name: &str, known: &[&str]) -> ConfigError {
     ConfigError::new(field, format!("unknown name {name:?}{suggestion} (known: {})", known.join(", ")))
 }
 
-/// Levenshtein distance: the fewest insertions, deletions and replacements of a character.
+/// The fewest insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`.
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut edits = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            edits[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let replaced = edits[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let shifted = edits[i - 1][j].min(edits[i][j - 1]) + 1;
+                let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+                let swap = if swapped { edits[i - 2][j - 2] + 1 } else { usize::MAX };
+                replaced.min(shifted).min(swap)
+            };
         }
     }
-    row[b.len()]
+    edits[a.len()][b.len()]
 }
 
 #[cfg(test)]
@@ -54,6 +58,7 @@ mod tests {
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("same", "same"), 0);
+        assert_eq!(distance("rleu", "relu"), 1);
     }
 
     #[test]

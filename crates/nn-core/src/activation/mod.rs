@@ -81,6 +81,8 @@ pub const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 /// α of SELU.
 pub const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
 
+/// Multiplied by, not divided by 6: Burn's gradient of a division by a scalar is single precision.
+const SIXTH: f64 = 1.0 / 6.0;
 /// √(2/π), in the tanh form of GELU.
 const SQRT_2_OVER_PI: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
 /// The cubic term in the tanh form of GELU (Hendrycks & Gimpel 2016).
@@ -346,10 +348,10 @@ impl Activation {
                 t.clone() + x.clone() * sigmoid(x) * (-t.square() + 1.0)
             }
             Self::Softplus { beta } => sigmoid(x * beta),
-            Self::HardSigmoid => indicator(&x, -3.0, 3.0) / 6.0,
+            Self::HardSigmoid => indicator(&x, -3.0, 3.0) * SIXTH,
             Self::HardTanh => indicator(&x, -1.0, 1.0),
             Self::HardSwish => {
-                let ramp = (x.clone() * 2.0 + 3.0) / 6.0;
+                let ramp = (x.clone() * 2.0 + 3.0) * SIXTH;
                 ramp * indicator(&x, -3.0, 3.0) + indicator(&x, 3.0, f64::INFINITY)
             }
             Self::Softmax | Self::Glu | Self::SwiGlu => return None,
@@ -479,7 +481,7 @@ fn silu_derivative<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 }
 
 fn hard_sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    (x / 6.0 + 0.5).clamp(0.0, 1.0)
+    (x * SIXTH + 0.5).clamp(0.0, 1.0)
 }
 
 /// Φ(x) from the error function. Burn's own `gelu` has, outside flex, the derivative of its tanh

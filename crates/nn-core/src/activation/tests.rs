@@ -34,7 +34,9 @@ fn values_and_derivatives_equal_pytorchs_on_a_grid() {
         let activation: Activation = name.parse().unwrap();
         let (value, slope) = (numbers(&expected["value"]), numbers(&expected["gradient"]));
         assert_close(&at(activation, &grid), &value, 1e-10, 1e-12);
-        assert_close(&slope_at(activation, &grid), &slope, 1e-10, 1e-12);
+        // PyTorch's hardsigmoid multiplies its gradient by a single-precision sixth.
+        let rtol = if name == "hard_sigmoid" { 1e-7 } else { 1e-10 };
+        assert_close(&slope_at(activation, &grid), &slope, rtol, 1e-12);
         // And in single precision, the one networks are trained in.
         let x: Vec<f32> = grid.iter().map(|x| *x as f32).collect();
         let x = Tensor::<1>::from_data(x.as_slice(), &Device::flex());

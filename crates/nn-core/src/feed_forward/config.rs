@@ -95,10 +95,11 @@ impl FeedForwardConfig {
     /// [`ConfigError`] as from [`validate`](Self::validate).
     pub fn init(&self, device: &Device) -> Result<FeedForward, ConfigError> {
         self.validate()?;
-        let layers = self.layers().zip(self.seed..).map(|((inputs, units, activation), seed)| {
+        let layers = self.layers().zip(1..).map(|((inputs, units, activation), layer)| {
             let shape = [inputs, activation.input_width(units)];
             let init = self.init.unwrap_or_else(|| Init::matched(&activation));
-            let weight = init.tensor(shape, Fans::linear(shape), mix(seed), device);
+            let weight =
+                init.tensor(shape, Fans::linear(shape), mix(mix(self.seed).wrapping_add(layer)), device);
             let bias = self.bias.then(|| Param::from_tensor(Tensor::zeros([shape[1]], device)));
             Layer {
                 linear: Linear { weight: Param::from_tensor(weight), bias },
@@ -110,8 +111,11 @@ impl FeedForwardConfig {
     }
 }
 
-/// Neighbouring seeds must not give neighbouring networks the same layers: an odd multiplier is a
-/// bijection on u64 (SplitMix64's constant).
+/// A bijection on u64 that scatters neighbours (the finaliser of SplitMix64): without it, layer 2 of
+/// seed 1 would be layer 1 of seed 2. <https://doi.org/10.1145/2714064.2660195>
 fn mix(seed: u64) -> u64 {
-    seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32)
+    let z = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
 }

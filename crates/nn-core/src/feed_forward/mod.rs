@@ -204,7 +204,7 @@ pub fn loss(output_activation: Activation, logits: Tensor<2>, targets: Tensor<2>
         Activation::Softmax => -(targets * log_softmax(logits, 1)).sum(),
         other => (other.apply(logits) - targets).square().sum() * 0.5,
     };
-    total / batch as f64
+    total * (batch as f64).recip()
 }
 
 /// One step of learning: forward, loss, backward, update. Returns the new model and the loss before

@@ -13,7 +13,10 @@ struct Double;
 
 impl ModuleMapper for Double {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        param.map(|value| value.detach().cast(DType::F64).require_grad())
+        param.map(|value| {
+            let device = value.device();
+            Tensor::from_data(value.into_data(), (&device, DType::F64)).require_grad()
+        })
     }
 }
 
