@@ -142,7 +142,7 @@ impl ModuleMapper for Iterate {
             }),
             _ => {
                 if D >= 2 {
-                    self.matrix = Some(matrix(param.val().detach()));
+                    self.matrix = Some(matrix(param.val()).detach());
                 }
                 param
             }

@@ -79,9 +79,10 @@ impl Reparameterizer for Attach {
             return (param, None);
         }
         let axis = usize::from(D == 2);
-        let length = lengths(param.val().detach(), axis);
+        // Detached after the arithmetic: a detached leaf of Burn still requires its gradient.
+        let length = lengths(param.val(), axis).detach();
         let units = length.dims()[axis];
-        let g = Param::from_tensor(length.reshape([units]));
+        let g = Param::from_tensor(length.reshape([units]).detach());
         (param, Some(WeightNorm { g, axis }))
     }
 }
