@@ -17,6 +17,11 @@ pub mod regularization;
 #[cfg(test)]
 mod differences;
 mod name;
+pub mod metric;
+#[cfg(feature = "plot")]
+pub mod plot;
+#[cfg(feature = "train")]
+pub mod train;
 
 pub use config::ConfigError;
 pub use device::DeviceChoice;
