@@ -12,16 +12,16 @@ pub mod feed_forward;
 pub mod gradient;
 pub mod init;
 pub mod loss;
+pub mod metric;
+#[cfg(feature = "plot")]
+pub mod plot;
 pub mod regularization;
+#[cfg(feature = "train")]
+pub mod train;
 
 #[cfg(test)]
 mod differences;
 mod name;
-pub mod metric;
-#[cfg(feature = "plot")]
-pub mod plot;
-#[cfg(feature = "train")]
-pub mod train;
 
 pub use config::ConfigError;
 pub use device::DeviceChoice;

@@ -214,7 +214,7 @@ fn the_gradient_of_ciou_treats_its_weight_as_a_constant() {
         let v = (-angle + (2.0f64 / 3.5).atan()).square() * (4.0 / std::f64::consts::PI.powi(2));
         BoxLoss::Diou.forward(x.clone(), at(&x)) + v.squeeze_dim::<1>(1) * alpha
     };
-    assert_gradient(&frozen, a, [1, 4]);
+    assert_gradient(frozen, a, [1, 4]);
     let ciou = gradient(|x: Tensor<2>| BoxLoss::Ciou.forward(x.clone(), at(&x)), a, [1, 4]);
     assert_close(&ciou, &gradient(frozen, a, [1, 4]), 1e-7, 1e-10);
 }
