@@ -61,18 +61,22 @@
 //! - **Gated** (`glu`, `swiglu`): half of the features decide how much of the other half passes. They
 //!   halve the features; the layer before must be twice as wide ([`Activation::input_width`]).
 
-use std::fmt;
-use std::str::FromStr;
-
 use burn::module::Module;
 use burn::nn::{PRelu, PReluConfig};
-use burn::tensor::activation::{leaky_relu, log_sigmoid, relu, sigmoid, silu, softmax};
+use burn::tensor::activation::{leaky_relu, relu, sigmoid, silu, softmax};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::{ConfigError, name};
+use crate::ConfigError;
 
+mod formula;
+mod parse;
 mod saturation;
+
+use formula::{
+    GELU_CUBIC, SIXTH, SQRT_2_OVER_PI, elu, elu_derivative, gelu_inner, halves, hard_sigmoid, indicator,
+    normal_cdf, normal_density, silu_derivative, softplus,
+};
 pub use saturation::Interval;
 
 /// λ of SELU: with [`SELU_ALPHA`], the one scale for which N(0, 1) is a fixed point of mean and
@@ -80,13 +84,6 @@ pub use saturation::Interval;
 pub const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 /// α of SELU.
 pub const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
-
-/// Multiplied by, not divided by 6: Burn's gradient of a division by a scalar is single precision.
-const SIXTH: f64 = 1.0 / 6.0;
-/// √(2/π), in the tanh form of GELU.
-const SQRT_2_OVER_PI: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
-/// The cubic term in the tanh form of GELU (Hendrycks & Gimpel 2016).
-const GELU_CUBIC: f64 = 0.044_715;
 
 /// An activation function, as data; formulas and sources in the [module page](self).
 ///
@@ -159,29 +156,6 @@ pub enum Activation {
     /// Gated SiLU over the halves of the last dimension, SiLU on the first half.
     SwiGlu,
 }
-
-/// Names as parsed, in the order of the table.
-const NAMES: [&str; 19] = [
-    "linear",
-    "relu",
-    "leaky_relu",
-    "prelu",
-    "elu",
-    "selu",
-    "sigmoid",
-    "tanh",
-    "softmax",
-    "gelu",
-    "gelu_tanh",
-    "silu",
-    "mish",
-    "softplus",
-    "hard_sigmoid",
-    "hard_tanh",
-    "hard_swish",
-    "glu",
-    "swiglu",
-];
 
 impl Activation {
     /// Every activation with its default parameter, in the order of the table.
@@ -277,7 +251,8 @@ impl Activation {
 
     /// f(x). PReLU uses its starting slope; the learned one lives in an [`ActivationLayer`].
     ///
-    /// Finite for every finite input, and the limit for ±∞ where that exists.
+    /// No intermediate result overflows or turns into NaN, however large the input; ±∞ give the limit
+    /// where it can be computed without ∞ · 0 (that is, for all but GELU, SiLU, Mish and hard swish).
     ///
     /// # Shapes
     ///
@@ -298,7 +273,7 @@ impl Activation {
             Self::Tanh => x.tanh(),
             Self::Softmax => softmax(x, D - 1),
             Self::Gelu => x.clone() * normal_cdf(x),
-            Self::GeluTanh => x.clone() * (gelu_inner(x).tanh() + 1.0) * 0.5,
+            Self::GeluTanh => x.clone() * ((gelu_inner(x).tanh() + 1.0) * 0.5),
             Self::Silu => silu(x),
             Self::Mish => x.clone() * softplus(x, 1.0).tanh(),
             Self::Softplus { beta } => softplus(x, beta),
@@ -429,126 +404,6 @@ impl ActivationLayer {
             Some(prelu) => prelu.forward(x),
             None => self.activation.apply(x),
         }
-    }
-}
-
-/// The halves of the last dimension.
-fn halves<const D: usize>(x: Tensor<D>) -> [Tensor<D>; 2] {
-    let features = x.dims()[D - 1];
-    assert!(
-        features > 0 && features.is_multiple_of(2),
-        "a gated activation needs an even number of features, got {features}"
-    );
-    let half = features / 2;
-    [x.clone().narrow(D - 1, 0, half), x.narrow(D - 1, half, half)]
-}
-
-/// 1 where low < x < high, 0 elsewhere (and x > low for an infinite high).
-fn indicator<const D: usize>(x: &Tensor<D>, low: f64, high: f64) -> Tensor<D> {
-    let mut inside = x.clone().greater_scalar(low);
-    if high.is_finite() {
-        inside = inside.bool_and(x.clone().lower_scalar(high));
-    }
-    x.zeros_like().mask_fill(inside, 1.0)
-}
-
-/// eˣ − 1 for x ≤ 0, as 2t / (1 − t) with t = tanh(x/2): no digits are lost near 0.
-fn exp_minus_one<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    let t = (x * 0.5).tanh();
-    t.clone() * 2.0 / (-t + 1.0)
-}
-
-/// The exponential sees no positive input, so the branch not taken adds neither ∞ nor NaN.
-fn elu<const D: usize>(x: Tensor<D>, alpha: f64) -> Tensor<D> {
-    let positive = x.clone().greater_scalar(0.0);
-    let negative = exp_minus_one(x.clone().clamp_max(0.0)) * alpha;
-    negative.mask_where(positive, x)
-}
-
-fn elu_derivative<const D: usize>(x: Tensor<D>, alpha: f64) -> Tensor<D> {
-    let positive = x.clone().greater_scalar(0.0);
-    (x.clamp_max(0.0).exp() * alpha).mask_fill(positive, 1.0)
-}
-
-/// −ln σ(−βx)/β: never overflows, and unlike a thresholded form exact on both sides.
-fn softplus<const D: usize>(x: Tensor<D>, beta: f64) -> Tensor<D> {
-    log_sigmoid(x * -beta) / -beta
-}
-
-fn silu_derivative<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    let s = sigmoid(x.clone());
-    s.clone() * (x * (-s + 1.0) + 1.0)
-}
-
-fn hard_sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    (x * SIXTH + 0.5).clamp(0.0, 1.0)
-}
-
-/// Φ(x) from the error function. Burn's own `gelu` has, outside flex, the derivative of its tanh
-/// approximation; this one has the exact derivative on every backend.
-fn normal_cdf<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    ((x * std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0) * 0.5
-}
-
-fn normal_density<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    (x.square() * -0.5).exp() * (0.5 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2)
-}
-
-fn gelu_inner<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    let cubic = x.clone().square() * x.clone() * GELU_CUBIC;
-    (x + cubic) * SQRT_2_OVER_PI
-}
-
-impl fmt::Display for Activation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.parameter() {
-            Some(parameter) => write!(f, "{}({parameter})", self.name()),
-            None => f.write_str(self.name()),
-        }
-    }
-}
-
-impl FromStr for Activation {
-    type Err = ConfigError;
-
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
-        const FIELD: &str = "activation";
-        let (name, parameter) = name::parse(FIELD, text)?;
-        let name = match name.as_str() {
-            "identity" => "linear",
-            "swish" => "silu",
-            other => other,
-        };
-        let default = Self::ALL.into_iter().find(|activation| activation.name() == name);
-        let Some(default) = default else {
-            return Err(name::unknown(FIELD, name, &NAMES));
-        };
-        let activation = match (default, parameter) {
-            (activation, None) => activation,
-            (Self::LeakyRelu { .. }, Some(slope)) => Self::LeakyRelu { slope },
-            (Self::Prelu { .. }, Some(slope)) => Self::Prelu { slope },
-            (Self::Elu { .. }, Some(alpha)) => Self::Elu { alpha },
-            (Self::Softplus { .. }, Some(beta)) => Self::Softplus { beta },
-            (_, Some(value)) => {
-                return Err(ConfigError::new(FIELD, format!("{name} has no parameter, got {value}")));
-            }
-        };
-        activation.validate().map_err(|error| error.within(FIELD))?;
-        Ok(activation)
-    }
-}
-
-impl TryFrom<String> for Activation {
-    type Error = ConfigError;
-
-    fn try_from(text: String) -> Result<Self, ConfigError> {
-        text.parse()
-    }
-}
-
-impl From<Activation> for String {
-    fn from(activation: Activation) -> Self {
-        activation.to_string()
     }
 }
 

@@ -3,7 +3,8 @@
 use std::f64::consts::PI;
 use std::fmt;
 
-use super::{Activation, GELU_CUBIC, SELU_ALPHA, SELU_SCALE, SQRT_2_OVER_PI};
+use super::formula::{GELU_CUBIC, SQRT_2_OVER_PI};
+use super::{Activation, SELU_ALPHA, SELU_SCALE};
 
 /// From `low` to `high`; either may be infinite. Whether the ends belong to it is said where it
 /// comes from.

@@ -172,6 +172,25 @@ fn extreme_inputs_give_finite_values_and_gradients() {
 }
 
 #[test]
+fn enormous_inputs_do_not_overflow_on_the_way() {
+    for activation in elementwise() {
+        let x = Tensor::<1>::from_data([-3e38f32, -1e30, 1e30, 3e38], &Device::flex());
+        let expected = match activation {
+            Activation::Selu => continue, // λx is too large itself
+            Activation::Linear | Activation::LeakyRelu { .. } | Activation::Prelu { .. } => None,
+            other => Some(if other.range().high == 1.0 { [1.0; 2] } else { [1e30, 3e38] }),
+        };
+        let y = values(activation.apply(x));
+        assert!(y.iter().all(|y| y.is_finite()), "{activation}: {y:?}");
+        if let Some(expected) = expected {
+            assert_close(&y[2..], &expected, 1e-6, 0.0);
+            let low = activation.range().low;
+            assert!(y[..2].iter().all(|y| *y == 0.0 || *y == low), "{activation}: {y:?}");
+        }
+    }
+}
+
+#[test]
 fn infinities_reach_the_limits_where_there_are_any() {
     let infinities = [f64::NEG_INFINITY, f64::INFINITY];
     let limits = [

@@ -151,6 +151,7 @@ fn a_hand_computed_network_of_three_weights() {
     let inputs = Tensor::<2>::from_data([[2.0], [0.25]], &device);
     // x = 2: z = 3, a = 3, y = 9.  x = 0.25: z = −0.5, a = 0, y = 0.
     let traces = model.forward_traced(inputs.clone());
+    assert_eq!(traces.len(), 2, "hidden and output: the input layer computes nothing");
     assert_eq!(values(traces[0].pre_activation.clone()), [3.0, -0.5]);
     assert_eq!(values(traces[0].activation.clone()), [3.0, 0.0]);
     assert_eq!(values(traces[1].activation.clone()), [9.0, 0.0]);

@@ -13,6 +13,10 @@
 //! | [`GanLoss`] | a generator against a discriminator | [`adversarial`] |
 //! | [`BoxLoss`] (IoU, GIoU, DIoU, CIoU) | bounding boxes | [`boxes`] |
 //!
+//! Three have a relative in Burn: its `CrossEntropyLoss` smooths labels too but averages at once; its
+//! `GaussianNLLLoss` takes a variance and clamps it, [`gaussian_nll`] its logarithm, which needs no clamp;
+//! its `KLDivLoss` compares discrete distributions.
+//!
 //! ## Reduction
 //!
 //! A loss here returns one number per example (or per element, where it says so) and reduces nothing:

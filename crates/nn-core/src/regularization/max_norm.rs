@@ -64,7 +64,8 @@ impl MaxNorm {
 pub fn project<const D: usize>(weight: Tensor<D>, axis: usize, limit: f64) -> Tensor<D> {
     let others: Vec<usize> = (0..D).filter(|dim| *dim != axis).collect();
     let length = weight.clone().square().sum_dims(&others).sqrt();
-    weight * (length.clamp_min(limit).recip() * limit)
+    // c/max(‖w‖, c) is exactly 1 inside: a short unit keeps every bit, however often it is projected.
+    weight * (length.full_like(limit) / length.clamp_min(limit))
 }
 
 /// The dimension that counts units, by the kind of module that owns the weight: Burn's `Linear` holds

@@ -82,7 +82,9 @@ pub struct Penalty {
 }
 
 impl Penalty {
-    /// R(w), differentiable in every parameter of the group.
+    /// R(w), differentiable in every parameter of the group. Of a reparameterised weight
+    /// ([`weight_norm`](super::weight_norm), [`spectral_norm`](super::spectral_norm), LoRA) the stored base
+    /// is what counts.
     ///
     /// # Errors
     ///
