@@ -6,6 +6,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod activation;
+pub mod check;
 pub mod config;
 pub mod device;
 pub mod feed_forward;
