@@ -21,11 +21,11 @@ pub(super) fn halves<const D: usize>(x: Tensor<D>) -> [Tensor<D>; 2] {
     [x.clone().narrow(D - 1, 0, half), x.narrow(D - 1, half, half)]
 }
 
-/// 1 where low < x < high, 0 elsewhere (and x > low for an infinite high).
+/// 1 where low < x ≤ high, 0 elsewhere: at both ends what holds on the left of it.
 pub(super) fn indicator<const D: usize>(x: &Tensor<D>, low: f64, high: f64) -> Tensor<D> {
     let mut inside = x.clone().greater_scalar(low);
     if high.is_finite() {
-        inside = inside.bool_and(x.clone().lower_scalar(high));
+        inside = inside.bool_and(x.clone().lower_equal_scalar(high));
     }
     x.zeros_like().mask_fill(inside, 1.0)
 }

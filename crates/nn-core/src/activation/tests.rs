@@ -2,6 +2,10 @@ use burn::tensor::{Device, Tensor};
 use serde_json::Value;
 
 use super::*;
+use crate::DeviceChoice;
+#[cfg(feature = "wgpu-unfused")]
+use crate::device::Adapter;
+use crate::device::DeviceError;
 use crate::differences::{assert_close, assert_gradient, gradient, scattered, tensor, values};
 
 fn numbers(value: &Value) -> Vec<f64> {
@@ -37,15 +41,49 @@ fn values_and_derivatives_equal_pytorchs_on_a_grid() {
         // PyTorch's hardsigmoid multiplies its gradient by a single-precision sixth.
         let rtol = if name == "hard_sigmoid" { 1e-7 } else { 1e-10 };
         assert_close(&slope_at(activation, &grid), &slope, rtol, 1e-12);
-        // And in single precision, the one networks are trained in.
-        let x: Vec<f32> = grid.iter().map(|x| *x as f32).collect();
-        let x = Tensor::<1>::from_data(x.as_slice(), &Device::flex());
-        assert_close(&values(activation.apply(x.clone())), &value, 1e-5, 1e-6);
-        assert_close(&values(activation.derivative(x).unwrap()), &slope, 1e-5, 1e-6);
     }
     for activation in elementwise() {
         assert!(listed.contains_key(&activation.to_string()), "{activation} has no reference");
     }
+}
+
+/// In single precision, the one networks are trained in, on any device.
+#[allow(clippy::print_stderr, reason = "a skipped test says so")]
+fn assert_parity_on(choice: DeviceChoice, rtol: f64, atol: f64) {
+    let device = match choice.open() {
+        Ok(device) => device,
+        Err(error @ DeviceError::NoAdapter { .. }) => return eprintln!("skipped: {error}"),
+        Err(error) => panic!("{error}"),
+    };
+    let fixture = fixture();
+    let grid: Vec<f32> = numbers(&fixture["grid"]).iter().map(|x| *x as f32).collect();
+    for (name, expected) in fixture["elementwise"].as_object().unwrap() {
+        let activation: Activation = name.parse().unwrap();
+        let x = Tensor::<1>::from_data(grid.as_slice(), &device.clone().autodiff()).require_grad();
+        let y = activation.apply(x.clone());
+        let gradients = y.clone().sum().backward();
+        assert_close(&values(y), &numbers(&expected["value"]), rtol, atol);
+        let slope = numbers(&expected["gradient"]);
+        assert_close(&values(x.grad(&gradients).unwrap()), &slope, rtol, atol);
+        assert_close(&values(activation.derivative(x).unwrap()), &slope, rtol, atol);
+    }
+}
+
+#[test]
+fn activations_equal_pytorchs_in_single_precision_on_flex() {
+    assert_parity_on(DeviceChoice::Flex, 1e-5, 1e-6);
+}
+
+#[cfg(feature = "ndarray")]
+#[test]
+fn activations_equal_pytorchs_in_single_precision_on_ndarray() {
+    assert_parity_on(DeviceChoice::NdArray, 1e-4, 1e-5);
+}
+
+#[cfg(feature = "wgpu-unfused")]
+#[test]
+fn activations_equal_pytorchs_in_single_precision_on_wgpu() {
+    assert_parity_on(DeviceChoice::Wgpu(Adapter::Best), 1e-4, 1e-5);
 }
 
 #[test]
@@ -75,6 +113,14 @@ fn the_closed_form_derivative_is_autodiffs_and_the_limit_of_differences() {
         let auto = gradient(|x: Tensor<1>| activation.apply(x), &x, [40]);
         assert_close(&closed, &auto, 1e-12, 1e-13);
         assert_gradient(|x: Tensor<1>| activation.apply(x), &x, [40]);
+    }
+}
+
+#[test]
+fn the_derivative_at_a_kink_is_the_left_one() {
+    let (kinks, left) = ([-3.0, -1.0, 0.0, 1.0, 3.0], [-3.0, -1.0, 0.0, 1.0, 3.0].map(|x| x - 1e-9));
+    for activation in elementwise() {
+        assert_close(&slope_at(activation, &kinks), &slope_at(activation, &left), 0.0, 1e-8);
     }
 }
 

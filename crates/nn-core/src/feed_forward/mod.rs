@@ -78,6 +78,30 @@ pub struct Layer {
 }
 
 /// The network; see the [module page](self).
+///
+/// ```
+/// use burn::optim::AdamConfig;
+/// use burn::tensor::{Device, Tensor};
+/// use fornax_nn_core::activation::Activation;
+/// use fornax_nn_core::feed_forward::{Batch, FeedForwardConfig, train_step};
+///
+/// // Exclusive or, which takes a hidden layer and a non-linearity.
+/// let device = Device::flex().autodiff();
+/// let batch = Batch {
+///     inputs: Tensor::from_data([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], &device),
+///     targets: Tensor::from_data([[0.0], [1.0], [1.0], [0.0]], &device),
+/// };
+/// let config = FeedForwardConfig::new(2, vec![8], 1)
+///     .with_hidden_activation(Activation::Tanh)
+///     .with_output_activation(Activation::Sigmoid);
+/// let (mut model, mut optim) = (config.init(&device)?, AdamConfig::new().init());
+/// for _ in 0..200 {
+///     (model, _) = train_step(model, &mut optim, 0.05, batch.clone())?;
+/// }
+/// let answers = model.predict(batch.inputs).round().into_data();
+/// assert_eq!(answers.to_vec::<f32>()?, [0.0, 1.0, 1.0, 0.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Module, Debug)]
 pub struct FeedForward {
     /// Every layer that computes, the output layer last.

@@ -168,7 +168,7 @@ impl Panel {
         };
         let shown = || self.lines.iter().flat_map(|line| &line.points).filter(|point| drawn(point));
         for line in &self.lines {
-            if !line.points.iter().any(|point| drawn(point)) {
+            if !line.points.iter().any(drawn) {
                 let positive = if self.y_scale == Scale::Log { " and positive, for a log axis" } else { "" };
                 let reason = format!(
                     "none of the {} points of line {:?} can be drawn: expected finite values{positive}",
