@@ -58,7 +58,7 @@ impl Activation {
         }
     }
 
-    /// The smallest interval of inputs outside of which |f′| ≤ `epsilon`: a unit whose
+    /// The smallest interval of inputs outside of which |f′| ≤ `epsilon`, in (0, 1): a unit whose
     /// pre-activation stays outside of it is *saturated* and hardly learns. An end is infinite where
     /// the derivative does not die down on that side; `None` when it does so on neither side, and
     /// for softmax and the gated activations, where no single input decides.
@@ -90,7 +90,7 @@ impl Activation {
             Self::Sigmoid => symmetric(sigmoid_bound(epsilon)),
             // tanh x = 2σ(2x) − 1, so tanh′(x) = 4σ′(2x).
             Self::Tanh => symmetric(sigmoid_bound(epsilon / 4.0) / 2.0),
-            Self::Softplus { beta } => from((epsilon / (1.0 - epsilon)).ln() / beta),
+            Self::Softplus { beta } => from((epsilon / (1.0 - epsilon).max(0.0)).ln() / beta),
             Self::HardSigmoid => symmetric(3.0),
             Self::HardTanh => symmetric(1.0),
             Self::HardSwish => from(-3.0),

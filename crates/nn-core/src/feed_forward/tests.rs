@@ -328,6 +328,22 @@ fn one_config_gives_one_network_and_no_two_layers_are_alike() {
 }
 
 #[test]
+fn weights_and_learned_slopes_survive_saving() {
+    let device = Device::flex();
+    let config = FeedForwardConfig::new(3, vec![5, 4], 2)
+        .with_hidden_activation(Activation::Prelu { slope: 0.25 })
+        .with_output_activation(Activation::Softmax);
+    let mut model = config.init(&device).unwrap();
+    let slope = Param::from_tensor(Tensor::from_data([0.5], &device));
+    model.layers[1].activation.prelu.as_mut().unwrap().alpha = slope;
+    let x = Tensor::<2>::from_data([[0.3, -1.0, 2.0]], &device);
+    let other = config.clone().with_seed(9).init(&device).unwrap();
+    assert_ne!(values(other.forward(x.clone())), values(model.forward(x.clone())));
+    let loaded = other.try_load_record(model.clone().into_record()).unwrap();
+    assert_eq!(values(loaded.forward(x.clone())), values(model.forward(x)));
+}
+
+#[test]
 fn the_config_survives_json_and_unknown_fields_are_refused() {
     let config = FeedForwardConfig::new(4, vec![8, 8], 2)
         .with_hidden_activation(Activation::Elu { alpha: 0.5 })

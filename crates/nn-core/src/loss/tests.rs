@@ -300,6 +300,29 @@ fn smoothed_labels_are_cross_entropy_against_the_smoothed_targets() {
 }
 
 #[test]
+fn smoothed_logits_stop_growing_at_the_documented_lead() {
+    let (epsilon, count) = (0.1, 4.0);
+    let lead = ((1.0 - epsilon) * count / epsilon + 1.0f64).ln();
+    let slope = |lead: f64| {
+        let class = |z: &Tensor<2>| Tensor::<1, Int>::from_data([0], &z.device());
+        gradient(
+            |z: Tensor<2>| smoothing(epsilon).forward(z.clone(), class(&z)),
+            &[lead, 0.0, 0.0, 0.0],
+            [1, 4],
+        )
+    };
+    assert_close(&slope(lead), &[0.0; 4], 0.0, 1e-8);
+    assert!(slope(lead - 0.1)[0] < 0.0 && slope(lead + 0.1)[0] > 0.0);
+}
+
+#[test]
+fn a_hinge_discriminator_is_content_beyond_its_margin() {
+    let slope =
+        |z: f64| gradient(|z: Tensor<2>| GanLoss::Hinge.discriminator(z.clone(), z * -1.0), &[z], [1, 1])[0];
+    assert_eq!((slope(0.5), slope(1.5)), (-2.0, 0.0));
+}
+
+#[test]
 fn huge_logits_give_large_finite_losses_with_finite_gradients() {
     let device = Device::flex().autodiff();
     let z =

@@ -79,6 +79,28 @@ fn a_penalty_reaches_its_group_and_names_a_group_that_matches_nothing() {
     assert_eq!(misspelt.value(&layer).unwrap_err().field, "group");
 }
 
+#[test]
+fn l2_shrinks_every_weight_and_l1_zeroes_the_small_ones() {
+    // ½(w − t)² + penalty has its minimum at t/(1 + λ) under L2, at sign(t)·max(0, |t| − λ) under L1.
+    let (targets, rate) = ([2.0, -1.0, 0.2, -0.1], 0.02);
+    let settle = |config: PenaltyConfig| {
+        let (penalty, device) = (config.init(weights()).unwrap(), training());
+        let targets = tensor(&targets, [2, 2], &device);
+        let (mut model, mut optim) = (hold(targets.zeros_like() + 0.5), SgdConfig::new().init());
+        for _ in 0..600 {
+            let loss = (model.weight.val() - targets.clone()).square().sum() * 0.5;
+            let loss = loss + penalty.value(&model).unwrap();
+            let gradients = GradientsParams::from_grads(loss.backward(), &model);
+            model = optim.step(rate, model, gradients);
+        }
+        values(model.weight.val())
+    };
+    let shrunk = targets.map(|t| t / 1.4);
+    assert_close(&settle(PenaltyConfig::l2(0.4)), &shrunk, 1e-4, 1e-6);
+    // A subgradient step hovers about the kink, within rate·λ of it and the pull of the target.
+    assert_close(&settle(PenaltyConfig::l1(0.4)), &[1.6, -0.6, 0.0, 0.0], 1e-4, rate * 0.6);
+}
+
 fn step(model: Holder, optim: &mut ModuleOptimizer, penalty: Option<&Penalty>) -> Holder {
     let mut loss = (model.weight.val() * model.weight.val().exp()).sum();
     if let Some(penalty) = penalty {
@@ -264,6 +286,18 @@ fn stopping_waits_for_its_patience_after_every_improvement() {
     ];
     assert_eq!(seen, expected);
     assert_eq!(stopping.best(), Some((4, 1.3)));
+}
+
+#[test]
+fn stopping_early_on_a_quadratic_acts_like_l2() {
+    // Descent on ½h(w − 1)² from 0 is at 1 − (1 − ηh)ᵗ after t steps; with L2 of strength 1/(ηt) the
+    // minimum is h/(h + 1/(ηt)). Both are near ηth where curvature is low and near 1 where it is high.
+    let (rate, steps) = (0.01, 100);
+    for (curvature, tolerance) in [(0.01, 0.006), (0.1, 0.05), (20.0, 0.06), (90.0, 0.02)] {
+        let stopped = (0..steps).fold(0.0, |w, _| w - rate * curvature * (w - 1.0));
+        let penalised = curvature / (curvature + 1.0 / (rate * f64::from(steps)));
+        assert!((stopped / penalised - 1.0).abs() < tolerance, "{curvature}: {stopped} and {penalised}");
+    }
 }
 
 #[test]
