@@ -5,15 +5,24 @@
 //! training kit and pictures. Layers that Burn already has are used from Burn directly.
 #![doc = include_str!("../README.md")]
 
+pub mod activation;
 pub mod check;
 pub mod config;
 pub mod device;
+pub mod feed_forward;
 pub mod gradient;
+pub mod init;
+pub mod loss;
 pub mod metric;
 #[cfg(feature = "plot")]
 pub mod plot;
+pub mod regularization;
 #[cfg(feature = "train")]
 pub mod train;
+
+#[cfg(test)]
+mod differences;
+mod name;
 
 pub use config::ConfigError;
 pub use device::DeviceChoice;
