@@ -5,9 +5,11 @@
 //! training kit and pictures. Layers that Burn already has are used from Burn directly.
 #![doc = include_str!("../README.md")]
 
+pub mod clip;
 pub mod config;
 pub mod device;
 pub mod gradient;
+mod unit;
 
 pub use config::ConfigError;
 pub use device::DeviceChoice;
