@@ -9,6 +9,8 @@ pub mod clip;
 pub mod config;
 pub mod device;
 pub mod gradient;
+pub mod health;
+mod noise;
 mod unit;
 
 pub use config::ConfigError;
