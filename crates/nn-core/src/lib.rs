@@ -10,6 +10,7 @@ pub mod config;
 pub mod device;
 pub mod gradient;
 pub mod health;
+pub mod landscape;
 mod noise;
 mod unit;
 
