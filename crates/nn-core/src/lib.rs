@@ -7,10 +7,12 @@
 
 pub mod clip;
 pub mod config;
+pub mod convergence;
 pub mod device;
 pub mod gradient;
 pub mod health;
 pub mod landscape;
+pub mod lr_find;
 mod noise;
 mod unit;
 
