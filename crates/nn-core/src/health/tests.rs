@@ -111,7 +111,9 @@ fn norms_of_a_known_step() {
     close(weight.weight, 5.0);
     close(weight.update, 0.1 * 5f64.sqrt());
     let bias = sample.norms[1].unwrap();
-    (close(bias.gradient, 1.0), close(bias.weight, 0.0), close(bias.update, 0.1));
+    close(bias.gradient, 1.0);
+    close(bias.weight, 0.0);
+    close(bias.update, 0.1);
 }
 
 #[test]
