@@ -15,6 +15,11 @@ pub mod landscape;
 pub mod lr_find;
 mod noise;
 mod unit;
+pub mod metric;
+#[cfg(feature = "plot")]
+pub mod plot;
+#[cfg(feature = "train")]
+pub mod train;
 
 pub use config::ConfigError;
 pub use device::DeviceChoice;
