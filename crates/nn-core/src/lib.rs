@@ -13,13 +13,13 @@ pub mod gradient;
 pub mod health;
 pub mod landscape;
 pub mod lr_find;
-mod noise;
-mod unit;
 pub mod metric;
+mod noise;
 #[cfg(feature = "plot")]
 pub mod plot;
 #[cfg(feature = "train")]
 pub mod train;
+mod unit;
 
 pub use config::ConfigError;
 pub use device::DeviceChoice;

@@ -10,6 +10,34 @@ pub struct History {
     parameters: Vec<Parameter>,
     samples: Vec<Sample>,
     breakdown: Option<Breakdown>,
+    /// Steps between samples now; 0 before a monitor has taken it over.
+    pub(super) stride: usize,
+    /// Losses since the last sample.
+    pub(super) losses: Losses,
+}
+
+/// Losses not yet part of a sample.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Losses {
+    #[serde(with = "null_as_nan")]
+    sum: f64,
+    count: usize,
+    #[serde(with = "null_as_nan")]
+    highest: f64,
+}
+
+impl Losses {
+    pub(super) fn add(&mut self, loss: f64) {
+        self.highest = if self.count == 0 { loss } else { self.highest.max(loss) };
+        self.sum += loss;
+        self.count += 1;
+    }
+
+    /// Mean and largest, and starts again.
+    pub(super) fn take(&mut self) -> (f64, f64) {
+        let all = std::mem::take(self);
+        (all.sum / all.count.max(1) as f64, all.highest)
+    }
 }
 
 /// A parameter that learns.
@@ -242,15 +270,16 @@ impl History {
         self.breakdown = Some(breakdown);
     }
 
-    /// Keeps the samples at multiples of `stride`, and the first one. The largest loss of a dropped
-    /// sample passes to the next one kept.
-    pub(super) fn thin(&mut self, stride: usize) {
+    /// Doubles the stride and keeps the samples at multiples of it, the first one and the last one. The
+    /// largest loss of a dropped sample passes to the next one kept.
+    pub(super) fn thin(&mut self) {
+        self.stride *= 2;
         let mut kept: Vec<Sample> = Vec::with_capacity(self.samples.len() / 2 + 1);
         let mut highest = f64::NEG_INFINITY;
         let last = self.samples.len() - 1;
         for (i, mut sample) in self.samples.drain(..).enumerate() {
             highest = highest.max(sample.highest_loss);
-            if i == 0 || i == last || sample.step.is_multiple_of(stride) {
+            if i == 0 || i == last || sample.step.is_multiple_of(self.stride) {
                 sample.highest_loss = if sample.highest_loss.is_nan() { f64::NAN } else { highest };
                 highest = f64::NEG_INFINITY;
                 kept.push(sample);

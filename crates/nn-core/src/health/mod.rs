@@ -225,15 +225,25 @@ impl HealthConfig {
     ///
     /// [`ConfigError`] as from [`validate`](Self::validate).
     pub fn init(&self) -> Result<Monitor, ConfigError> {
+        self.resume(History::default())
+    }
+
+    /// A monitor that goes on where the one with this history stopped, as after a checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] as from [`validate`](Self::validate), and naming `every` when the history was
+    /// sampled at other steps.
+    pub fn resume(&self, mut history: History) -> Result<Monitor, ConfigError> {
         self.validate()?;
-        Ok(Monitor {
-            stride: self.every,
-            config: self.clone(),
-            history: History::default(),
-            pending: None,
-            units: Vec::new(),
-            losses: Losses::default(),
-        })
+        if history.stride == 0 {
+            history.stride = self.every;
+        }
+        if !history.stride.is_multiple_of(self.every) {
+            let reason = format!("is {}, but the history has a sample every {}", self.every, history.stride);
+            return Err(ConfigError::new("every", reason));
+        }
+        Ok(Monitor { config: self.clone(), history, pending: None, units: Vec::new() })
     }
 }
 
@@ -261,12 +271,9 @@ impl LiveRange {
 #[derive(Debug)]
 pub struct Monitor {
     config: HealthConfig,
-    /// Steps between samples now: `every`, doubled each time the history was thinned.
-    stride: usize,
     history: History,
     pending: Option<Pending>,
     units: Vec<PendingUnits>,
-    losses: Losses,
 }
 
 /// A sample between `before` and `after`.
@@ -298,31 +305,10 @@ struct PendingUnits {
     saturated: Tensor<1>,
 }
 
-/// Losses since the last sample.
-#[derive(Debug, Default)]
-struct Losses {
-    sum: f64,
-    count: usize,
-    highest: f64,
-}
-
-impl Losses {
-    fn add(&mut self, loss: f64) {
-        self.highest = if self.count == 0 { loss } else { self.highest.max(loss) };
-        self.sum += loss;
-        self.count += 1;
-    }
-
-    fn take(&mut self) -> (f64, f64) {
-        let all = std::mem::take(self);
-        (all.sum / all.count.max(1) as f64, all.highest)
-    }
-}
-
 impl Monitor {
     /// Whether `step` is sampled: a multiple of the current distance between samples.
     pub fn due(&self, step: usize) -> bool {
-        step.is_multiple_of(self.stride)
+        step.is_multiple_of(self.history.stride)
     }
 
     /// Looks at one layer's pre-activations, if `step` is sampled. Call it anywhere before
@@ -375,7 +361,7 @@ impl Monitor {
     /// and maximum. `gradients` may be clipped or not; what the optimiser will see is the better
     /// choice.
     pub fn before<M: Module>(&mut self, step: usize, loss: f32, model: &M, gradients: &GradientsParams) {
-        self.losses.add(f64::from(loss));
+        self.history.losses.add(f64::from(loss));
         self.pending = None;
         if self.due(step) {
             let mut visitor = Before {
@@ -420,7 +406,7 @@ impl Monitor {
             .into_iter();
         let mut next = || values.next().unwrap_or(f64::NAN);
 
-        let (loss, highest_loss) = self.losses.take();
+        let (loss, highest_loss) = self.history.losses.take();
         let mut sample = Sample { step, loss, highest_loss, norms: Vec::new(), units: Vec::new() };
         for parameter in parameters {
             let weight = next().sqrt();
@@ -442,8 +428,7 @@ impl Monitor {
         }
         self.history.push(sample);
         if self.history.samples().len() >= self.config.capacity {
-            self.stride *= 2;
-            self.history.thin(self.stride);
+            self.history.thin();
         }
     }
 

@@ -360,6 +360,29 @@ fn the_history_stays_bounded_and_spans_the_run() {
 }
 
 #[test]
+fn a_monitor_restored_from_json_goes_on_as_if_nothing_had_happened() {
+    let model = LinearConfig::new(1, 1).init(&Device::flex().autodiff());
+    let config = every(3).with_capacity(16);
+    let run = |interrupt: Option<usize>| {
+        let mut monitor = config.init().unwrap();
+        for step in 0..200 {
+            if interrupt == Some(step) {
+                let text = to_json(monitor.history()).unwrap();
+                monitor = config.resume(from_json(&text).unwrap()).unwrap();
+            }
+            monitor.before(step, (step as f32).sin(), &model, &GradientsParams::new());
+            monitor.after(&model);
+        }
+        monitor.history().clone()
+    };
+    let whole = run(None);
+    for step in [1, 100, 151] {
+        assert_eq!(run(Some(step)), whole, "interrupted before step {step}");
+    }
+    assert_eq!(every(5).resume(whole).unwrap_err().field, "every");
+}
+
+#[test]
 fn running_statistics_and_frozen_layers_are_not_judged() {
     #[derive(Module, Debug)]
     struct Normed {

@@ -189,7 +189,9 @@ pub enum PartProblem {
     #[error("the {0} saved is of another type or has other settings: not all of its state was taken over")]
     Incomplete(&'static str),
     /// Burn would rebuild the state on a default device that does not exist.
-    #[error("optimiser state is rebuilt on Burn's default device, and {0}; set the environment variable BURN_DEVICE to a device of this build, as in BURN_DEVICE=flex")]
+    #[error(
+        "optimiser state is rebuilt on Burn's default device, and {0}; set the environment variable BURN_DEVICE to a device of this build, as in BURN_DEVICE=flex"
+    )]
     DefaultDevice(String),
 }
 

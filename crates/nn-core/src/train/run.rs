@@ -519,7 +519,11 @@ fn newest(store: &mut Store, console: &Console) -> Result<Option<Loaded>, Error>
     }
     if let Some(loaded) = &found.loaded {
         let Progress { step, epoch, .. } = loaded.progress();
-        console.note(format_args!("going on from {} (epoch {}, step {step})", loaded.path().display(), epoch + 1));
+        console.note(format_args!(
+            "going on from {} (epoch {}, step {step})",
+            loaded.path().display(),
+            epoch + 1
+        ));
     }
     Ok(found.loaded)
 }

@@ -159,8 +159,7 @@ fn difference(path: &str, was: Option<&Value>, now: Option<&Value>) -> Option<(S
     }
     let number = |value: Option<&Value>| value.and_then(Value::as_u64);
     let name = path.rsplit('.').next().unwrap_or_default();
-    let grown = GROWABLE.contains(&name)
-        && number(was).zip(number(now)).is_some_and(|(was, now)| now >= was);
+    let grown = GROWABLE.contains(&name) && number(was).zip(number(now)).is_some_and(|(was, now)| now >= was);
     if was == now || grown {
         return None;
     }
@@ -170,7 +169,8 @@ fn difference(path: &str, was: Option<&Value>, now: Option<&Value>) -> Option<(S
 
 /// `config` as JSON.
 pub(super) fn to_value<C: Serialize>(config: &C) -> Result<Value, Error> {
-    Ok(serde_json::to_value(config).map_err(|error| ConfigError::new("(whole configuration)", error.to_string()))?)
+    Ok(serde_json::to_value(config)
+        .map_err(|error| ConfigError::new("(whole configuration)", error.to_string()))?)
 }
 
 #[cfg(test)]

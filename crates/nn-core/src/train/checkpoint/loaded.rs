@@ -76,8 +76,8 @@ impl Loaded {
         if let Some(reason) = crate::train::default_device::problem() {
             return Err(self.problem(part, PartProblem::DefaultDevice(reason)));
         }
-        let record =
-            OptimizerRecord::from_bytes(copy(bytes)).map_err(|error| self.decode(part, &error.to_string()))?;
+        let record = OptimizerRecord::from_bytes(copy(bytes))
+            .map_err(|error| self.decode(part, &error.to_string()))?;
         let optim = optim.load_record(record);
         match optimizer_bytes(&optim) {
             Ok(restored) if restored == *bytes => Ok(optim),

@@ -218,7 +218,8 @@ fn refuse_strangers(dir: &Path, manifest: &Manifest) -> Result<(), Invalid> {
     let unreadable = |error: std::io::Error| invalid(dir, Reason::Unreadable(error.to_string()));
     for entry in fs::read_dir(dir).map_err(unreadable)? {
         let name = entry.map_err(unreadable)?.file_name();
-        let known = [MANIFEST, SUMS].into_iter().chain(manifest.files.iter().map(|entry| entry.file.as_str()));
+        let known =
+            [MANIFEST, SUMS].into_iter().chain(manifest.files.iter().map(|entry| entry.file.as_str()));
         if !known.into_iter().any(|known| name == known) {
             return Err(invalid(&dir.join(name), Reason::Unexpected));
         }
