@@ -6,6 +6,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod clip;
+pub mod check;
 pub mod config;
 pub mod convergence;
 pub mod device;

@@ -88,7 +88,7 @@ impl Classification {
     }
 
     /// `[true class][predicted class]` counts.
-    pub fn confusion(&self) -> Vec<Vec<usize>> {
+    pub fn confusion(&self) -> Vec<Vec<u64>> {
         let mut counts = vec![vec![0; self.num_classes]; self.num_classes];
         for (target, row) in self.rows() {
             counts[target][most_probable(row).0] += 1;

@@ -165,12 +165,16 @@ mod tests {
     fn the_first_image_is_a_zero() {
         let expected = [
             "    ▒▒██▓▓░░    ",
-            "    ██████████▒▒",
-            "  ░░██░░  ▓▓▓▓▓▓",
+            "    ████▓▓██▒▒  ",
+            "  ░░██░░  ▓▓▒▒  ",
+            "  ░░▓▓    ▒▒▒▒  ",
+            "  ▒▒▒▒    ▓▓▒▒  ",
+            "  ░░▓▓  ░░▓▓▒▒  ",
+            "  ░░██▒▒▓▓▓▓    ",
+            "    ▒▒██▓▓      ",
         ];
         let drawn = Digits::load().draw(0);
-        assert_eq!(drawn.lines().count(), SIDE);
-        assert_eq!(drawn.lines().take(3).collect::<Vec<_>>(), expected, "\n{drawn}");
+        assert_eq!(drawn.lines().collect::<Vec<_>>(), expected, "\n{drawn}");
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub struct Limits {
     pub inflation: u64,
     /// Entries of a folder, over all its classes. Default: 10 million.
     pub files: u64,
-    /// Bytes of one line of a text file. Default: 16 MiB.
+    /// Bytes of one line of a text file. Default: 4 MiB, a colour image of 512 × 512 pixels.
     pub line_bytes: u64,
     /// Distinct labels. Default: 100,000; a column of measurements taken for labels has more.
     pub classes: u64,
@@ -44,7 +44,7 @@ impl Default for Limits {
             set_bytes: 4 << 30,
             inflation: 200,
             files: 10_000_000,
-            line_bytes: 16 << 20,
+            line_bytes: 4 << 20,
             classes: 100_000,
         }
     }

@@ -239,14 +239,18 @@ mod tests {
 
     #[test]
     fn what_cannot_be_divided_is_refused_by_name() {
-        for (k, expected) in [(0, "at least 2 folds"), (1, "at least 2 folds"), (4, "at most the number of samples, 3")]
+        for (k, expected) in
+            [(0, "at least 2 folds"), (1, "at least 2 folds"), (4, "at most the number of samples, 3")]
         {
             let error = Folds::stratified(&[0, 1, 1], k, 0).unwrap_err();
             assert_eq!(error.to_string(), format!("k: expected {expected}; found {k}"));
         }
         for fraction in [0.0, 1.0, -0.5, f64::NAN, f64::INFINITY] {
             let error = Split::stratified(&[0, 1, 1], fraction, 0).unwrap_err();
-            assert!(error.to_string().starts_with("test_fraction: expected a fraction between 0 and 1"), "{error}");
+            assert!(
+                error.to_string().starts_with("test_fraction: expected a fraction between 0 and 1"),
+                "{error}"
+            );
         }
         assert!(Split::stratified(&[0], 0.5, 0).is_err());
         assert!(Split::at(3, 0).is_err() && Split::at(3, 3).is_err() && Split::at(0, 0).is_err());

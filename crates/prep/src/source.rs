@@ -124,9 +124,7 @@ impl Source {
                 self.taken = announced;
                 Ok(bytes)
             }
-            Ok(found) => {
-                Err(self.error(Problem::Truncated { part, expected: count, found: found as u64 }))
-            }
+            Ok(found) => Err(self.error(Problem::Truncated { part, expected: count, found: found as u64 })),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Err(self.error(Problem::Truncated { part, expected: count, found: bytes.len() as u64 }))
             }

@@ -47,7 +47,7 @@ struct Settings {
     /// Keep the colours of images of your own
     #[arg(long)]
     rgb: bool,
-    /// Which fifth of the images is held out, where they have no test part of their own
+    /// Which fifth of the images is held out (IDX data: its own test part, or the last fifth)
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..5))]
     fold: u8,
     /// Passes over the training images
@@ -77,7 +77,8 @@ fn train(Args { run: args, mut settings, .. }: Args) -> Outcome<()> {
     let reader = Reader::fit(&set, &split, &settings)?;
     let augment =
         RandomAffine::none().with_rotation(12.0).with_translation(1.0).with_scale(0.9, 1.15).with_shear(6.0);
-    let config = json!({"settings": settings, "epochs": settings.epochs, "reader": reader, "augment": augment});
+    let config =
+        json!({"settings": settings, "epochs": settings.epochs, "reader": reader, "augment": augment});
     let mut run = Run::open("digits", &args, &config)?;
 
     let learning = device.clone().autodiff();
@@ -116,8 +117,10 @@ fn train(Args { run: args, mut settings, .. }: Args) -> Outcome<()> {
     let test = reader.classify(&model, &set, &split.test, &device);
     pictures::draw(&mut run, &model, &set, &split, &test)?;
     let (accuracy, errors) = (test.accuracy(), test.mistakes().len());
-    // Documented for the embedded digits: see the README. A quick run only has to learn something.
-    run.check("test_accuracy", accuracy, Target::at_least(if args.quick { 0.5 } else { 0.98 }));
+    if settings.data.is_none() {
+        // The README's figure is a mean over the folds; the hardest fold stays above this.
+        run.check("test_accuracy", accuracy, Target::at_least(if args.quick { 0.85 } else { 0.985 }));
+    }
     let sentence = format!(
         "{:.2} % of {} unseen images read correctly, {errors} misread: {}",
         100.0 * accuracy,

@@ -13,7 +13,13 @@ use crate::Outcome;
 const SHOWN: usize = 24;
 
 /// Draws `curves.png`, `confusion.png`, `mistakes.png` and `first_layer.png` into the run directory.
-pub fn draw(run: &mut Run, model: &LeNet, set: &ImageSet, split: &Split, test: &Classification) -> Outcome<()> {
+pub(crate) fn draw(
+    run: &mut Run,
+    model: &LeNet,
+    set: &ImageSet,
+    split: &Split,
+    test: &Classification,
+) -> Outcome<()> {
     curves(run)?;
     Matrix::confusion(&test.confusion(), set.class_names())
         .title(format!("{} unseen images, {:.2} % read correctly", split.test.len(), 100.0 * test.accuracy()))
@@ -24,7 +30,8 @@ pub fn draw(run: &mut Run, model: &LeNet, set: &ImageSet, split: &Split, test: &
 }
 
 fn curves(run: &mut Run) -> Outcome<()> {
-    let epochs = |history: Vec<(u64, f64)>| history.into_iter().enumerate().map(|(i, (_, y))| ((i + 1) as f64, y));
+    let epochs =
+        |history: Vec<(u64, f64)>| history.into_iter().enumerate().map(|(i, (_, y))| ((i + 1) as f64, y));
     let train = epochs(run.history("train", "mean_loss")?);
     let test = epochs(run.history("test", "loss")?);
     let accuracy = epochs(run.history("test", "accuracy")?).map(|(x, y)| (x, 100.0 * y));
@@ -52,8 +59,12 @@ fn mistakes(set: &ImageSet, split: &Split, test: &Classification) -> Tiles {
         };
         let name = |class: usize| &set.class_names()[class];
         let belief = 100.0 * mistake.belief;
-        tile.caption(format!("is {}\nread as {} ({belief:.0} %)", name(mistake.target), name(mistake.predicted)))
-            .border(Color::WRONG)
+        tile.caption(format!(
+            "is {}\nread as {} ({belief:.0} %)",
+            name(mistake.target),
+            name(mistake.predicted)
+        ))
+        .border(Color::WRONG)
     });
     let shown = mistakes.len().min(SHOWN);
     Tiles::new(shown.clamp(1, 6))

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use fornax_cnn::lenet::{LeNet, LeNetConfig};
 use fornax_nn_core::metric::{Classification, most_probable};
 use fornax_nn_core::train::checkpoint;
-use fornax_prep::image::{Channels, ImageBatch, ImageSet, ImageSpec, Normalisation, OpenSpec, load_images, open};
+use fornax_prep::image::{Channels, ImageSet, ImageSpec, Kind, Normalisation, OpenSpec, load_images, open};
 use fornax_prep::{Digits, Folds, Limits, Split};
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ use crate::{Args, Outcome, Settings};
 const CHUNK: usize = 256;
 
 /// All images of the wanted size, and which of them are held out.
-pub fn load(settings: &Settings) -> Outcome<(ImageSet, Split)> {
+pub(crate) fn load(settings: &Settings) -> Outcome<(ImageSet, Split)> {
     let fold = usize::from(settings.fold);
     let Some(path) = &settings.data else {
         let [height, width] = LeNetConfig::digits().image_size;
@@ -26,24 +26,26 @@ pub fn load(settings: &Settings) -> Outcome<(ImageSet, Split)> {
     let channels = if settings.rgb { Channels::Rgb } else { Channels::Grey };
     let spec = ImageSpec::new(channels).with_size(settings.image_size, settings.image_size);
     let opened = open(path, &OpenSpec::new(spec), &Limits::default())?;
-    let split = match opened.split {
-        Some(split) => split,
-        None => Folds::stratified(opened.set.labels(), 5, 0)?.split(fold),
+    let len = opened.set.len();
+    let split = match (opened.split, opened.kind) {
+        (Some(split), _) => split,
+        (None, Kind::Idx) => Split::at(len, len - len / 5)?, // such files come in random order
+        (None, _) => Folds::stratified(opened.set.labels(), 5, 0)?.split(fold),
     };
     Ok((opened.set, split))
 }
 
 /// What a checkpoint holds besides the weights, so that it can read images on its own.
 #[derive(Serialize, Deserialize)]
-pub struct Reader {
-    pub model: LeNetConfig,
-    pub normalisation: Normalisation,
-    pub class_names: Vec<String>,
+pub(crate) struct Reader {
+    pub(crate) model: LeNetConfig,
+    pub(crate) normalisation: Normalisation,
+    pub(crate) class_names: Vec<String>,
 }
 
 impl Reader {
     /// Fits the model's sizes to the data, and the normalisation to its training part.
-    pub fn fit(set: &ImageSet, split: &Split, settings: &Settings) -> Outcome<Self> {
+    pub(crate) fn fit(set: &ImageSet, split: &Split, settings: &Settings) -> Outcome<Self> {
         let [channels, height, width] = set.shape();
         let sizes = if settings.data.is_none() { LeNetConfig::digits() } else { LeNetConfig::lenet5() };
         let model = LeNetConfig { num_classes: set.num_classes(), ..sizes }
@@ -55,7 +57,13 @@ impl Reader {
     }
 
     /// What the model makes of the images at `indices`, without dropout.
-    pub fn classify(&self, model: &LeNet, set: &ImageSet, indices: &[usize], device: &Device) -> Classification {
+    pub(crate) fn classify(
+        &self,
+        model: &LeNet,
+        set: &ImageSet,
+        indices: &[usize],
+        device: &Device,
+    ) -> Classification {
         let model = model.valid();
         let mut outcome: Option<Classification> = None;
         for chunk in indices.chunks(CHUNK) {
@@ -73,7 +81,7 @@ impl Reader {
 
 /// Prints what each file shows and how sure the model is.
 #[allow(clippy::print_stdout, reason = "the answer is the program's output")]
-pub fn predict(args: &Args) -> Outcome<()> {
+pub(crate) fn predict(args: &Args) -> Outcome<()> {
     let run = args.run.out.as_deref().unwrap_or(Path::new("runs/digits"));
     let found = checkpoint::newest(&run.join("checkpoints"))?;
     let saved = found.loaded.ok_or_else(|| format!("{}: no checkpoint here; train first", run.display()))?;
@@ -84,7 +92,7 @@ pub fn predict(args: &Args) -> Outcome<()> {
     let [height, width] = reader.model.image_size;
     let channels = if reader.model.in_channels == 1 { Channels::Grey } else { Channels::Rgb };
     let spec = ImageSpec::new(channels).with_size(height, width);
-    let mut images: ImageBatch = load_images(&args.predict, &spec, &Limits::default())?;
+    let mut images = load_images(&args.predict, &spec, &Limits::default())?;
     if args.invert {
         images.pixels.iter_mut().for_each(|pixel| *pixel = 1.0 - *pixel);
     }

@@ -9,13 +9,13 @@ use crate::DeviceChoice;
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "cli", derive(clap::Args))]
 pub struct RunArgs {
-    /// Device to run on: flex, ndarray, wgpu, wgpu:<index> or wgpu:cpu
+    /// Device to run on: flex, ndarray, wgpu, wgpu:N or wgpu:cpu
     #[cfg_attr(feature = "cli", arg(long, default_value = "flex"))]
     pub device: DeviceChoice,
     /// Seed that everything random follows from
     #[cfg_attr(feature = "cli", arg(long, default_value_t = 0))]
     pub seed: u64,
-    /// Run directory [default: runs/<example>]
+    /// Run directory, `runs/` and the example's name by default
     #[cfg_attr(feature = "cli", arg(long, value_name = "DIR"))]
     pub out: Option<PathBuf>,
     /// Go on from the newest intact checkpoint of the run directory

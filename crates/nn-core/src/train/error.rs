@@ -121,7 +121,11 @@ pub enum Error {
         source: Box<Error>,
     },
     /// `metrics.csv` lacks rows that were there when the checkpoint was written.
-    #[error("{}: has {found} bytes but the checkpoint was written after {expected}: rows are missing, restore the file or start again with --force", path.display())]
+    #[error(
+        "{}: has {found} bytes but the checkpoint was written after {expected}: rows are missing, \
+         restore the file or start again with --force",
+        path.display()
+    )]
     MetricsLost {
         /// The file.
         path: PathBuf,

@@ -71,7 +71,7 @@
 //!
 //! | state | where it is |
 //! |---|---|
-//! | weights, running statistics | the module's part |
+//! | weights, running statistics (with their last update, which Burn keeps aside and records without) | the module's part |
 //! | momenta, step counts of the optimiser | its part, found again by the parameters' identities, saved with the module |
 //! | position of the learning rate schedule | its part |
 //! | which samples come next | nowhere: the order is a permutation of (seed, epoch), and the progress says how many batches are done |
@@ -109,4 +109,5 @@ pub use args::RunArgs;
 pub use batches::Batches;
 pub use error::{Error, PartProblem};
 pub use run::Run;
+pub use settings::saved_config;
 pub use target::Target;

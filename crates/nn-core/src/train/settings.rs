@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -105,10 +106,10 @@ pub(super) fn inspect(dir: &Path) -> Result<Occupant, Error> {
     }
 }
 
-/// Deletes what a run wrote and nothing else; `config.json` last, so that a directory half cleared is
-/// still known for what it is.
+/// Deletes what a run wrote and nothing else. `config.json` stays until the new run's replaces it, so
+/// that a directory half cleared is still known for what it is.
 pub(super) fn clear(dir: &Path) -> Result<(), Error> {
-    [SUMMARY, METRICS, CHECKPOINTS, CONFIG].iter().try_for_each(|name| files::remove(&dir.join(name)))
+    [SUMMARY, METRICS, CHECKPOINTS].iter().try_for_each(|name| files::remove(&dir.join(name)))
 }
 
 /// Takes the directory for this process; given back when the process ends, however it ends. `None` where
@@ -122,6 +123,24 @@ pub(super) fn lock(dir: &Path) -> Result<Option<File>, Error> {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Err(Error::Busy { dir: dir.to_owned() }),
         Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+/// The configuration that the run in `dir` was started with, to build its model again: to predict, or to
+/// transfer what it learnt.
+///
+/// # Errors
+///
+/// [`Error::NotARun`] when there is no run in `dir`; [`ConfigError`] when it was started with another kind
+/// of configuration, naming the field.
+pub fn saved_config<C: Serialize + DeserializeOwned>(dir: &Path) -> Result<C, Error> {
+    match inspect(dir)? {
+        Occupant::Run { settings, .. } => {
+            Ok(crate::config::from_json(&crate::config::to_json(&settings.config)?)?)
+        }
+        Occupant::Nobody => {
+            Err(Error::NotARun { dir: dir.to_owned(), reason: format!("there is no {CONFIG}") })
+        }
     }
 }
 

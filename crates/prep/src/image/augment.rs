@@ -200,8 +200,15 @@ impl Inverse {
                 let (left, top) = (floor(x), floor(y));
                 let (u, v) = (x - left as f32, y - top as f32);
                 let (right, bottom) = (left.saturating_add(1), top.saturating_add(1));
-                let upper = at(top, left) + u * (at(top, right) - at(top, left));
-                let lower = at(bottom, left) + u * (at(bottom, right) - at(bottom, left));
+                let corners =
+                    if left >= 0 && top >= 0 && (right as usize) < width && (bottom as usize) < height {
+                        let above = top as usize * width + left as usize;
+                        [old[above], old[above + 1], old[above + width], old[above + width + 1]]
+                    } else {
+                        [at(top, left), at(top, right), at(bottom, left), at(bottom, right)]
+                    };
+                let upper = corners[0] + u * (corners[1] - corners[0]);
+                let lower = corners[2] + u * (corners[3] - corners[2]);
                 *value = upper + v * (lower - upper);
             }
         }
@@ -254,8 +261,14 @@ mod tests {
     #[test]
     fn a_shift_moves_right_and_down_and_lets_the_fill_in() {
         let old = [1.0, 2.0, 3.0, 4.0];
-        assert_eq!(resampled(Affine { translation: [1.0, 0.0], ..STILL }, &old, [2, 2]), [0.0, 1.0, 0.0, 3.0]);
-        assert_eq!(resampled(Affine { translation: [0.0, 0.5], ..STILL }, &old, [2, 2]), [0.5, 1.0, 2.0, 3.0]);
+        assert_eq!(
+            resampled(Affine { translation: [1.0, 0.0], ..STILL }, &old, [2, 2]),
+            [0.0, 1.0, 0.0, 3.0]
+        );
+        assert_eq!(
+            resampled(Affine { translation: [0.0, 0.5], ..STILL }, &old, [2, 2]),
+            [0.5, 1.0, 2.0, 3.0]
+        );
     }
 
     #[test]

@@ -115,7 +115,18 @@ impl Column {
 impl<'a> Table<'a> {
     fn new(path: &'a Path, limits: &'a Limits, label: LabelColumn) -> Self {
         let (firsts, lasts) = (Column::default(), Column::default());
-        Self { path, limits, label, line: 0, format: None, lines: Vec::new(), firsts, lasts, inner: Vec::new(), bytes: 0 }
+        Self {
+            path,
+            limits,
+            label,
+            line: 0,
+            format: None,
+            lines: Vec::new(),
+            firsts,
+            lasts,
+            inner: Vec::new(),
+            bytes: 0,
+        }
     }
 
     fn line(&mut self, bytes: &[u8]) -> Result<(), Error> {
@@ -175,7 +186,8 @@ impl<'a> Table<'a> {
     }
 
     fn row<'t>(&mut self, fields: impl Iterator<Item = &'t str>, columns: usize) -> Result<(), Error> {
-        self.bytes += columns as u64 * size_of::<f32>() as u64;
+        // The pixels, and three indices a row.
+        self.bytes += columns as u64 * size_of::<f32>() as u64 + 24;
         for (column, field) in fields.enumerate() {
             if column == 0 {
                 if self.label == LabelColumn::Last {
@@ -275,7 +287,8 @@ impl<'a> Table<'a> {
                 Some([3, side, side])
             }),
         };
-        let product = |shape: [usize; 3]| shape.iter().try_fold(1usize, |product, &side| product.checked_mul(side));
+        let product =
+            |shape: [usize; 3]| shape.iter().try_fold(1usize, |product, &side| product.checked_mul(side));
         match shape {
             Some(shape) if product(shape) == Some(pixels) => Ok(shape),
             Some([c, h, w]) => {

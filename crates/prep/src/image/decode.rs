@@ -15,7 +15,7 @@ use crate::{Error, Limits, Problem};
 
 /// Memory a decoder may take beside the image itself: rows, profiles, texts. A profile packed as a bomb
 /// stops here.
-const SCRATCH: u64 = 16 << 20;
+const SCRATCH: u64 = 8 << 20;
 
 /// What image files of any size and kind are made into. Part of a model, like its normalisation: what it
 /// was trained on and what it is shown later must go the same way.
@@ -100,7 +100,11 @@ pub enum Background {
 ///
 /// [`Error::File`] naming the first file that cannot be used, [`Error::Argument`] for a size that is none
 /// or an empty list.
-pub fn load_images<P: AsRef<Path>>(paths: &[P], spec: &ImageSpec, limits: &Limits) -> Result<ImageBatch, Error> {
+pub fn load_images<P: AsRef<Path>>(
+    paths: &[P],
+    spec: &ImageSpec,
+    limits: &Limits,
+) -> Result<ImageBatch, Error> {
     if paths.is_empty() {
         return Err(Error::argument("paths", "at least one image file", "none"));
     }
@@ -182,12 +186,7 @@ impl Decoder {
         }
     }
 
-    fn resize(
-        &mut self,
-        pixels: impl Iterator<Item = [u8; 3]>,
-        from: [usize; 2],
-        to: [usize; 2],
-    ) -> Vec<u8> {
+    fn resize(&mut self, pixels: impl Iterator<Item = [u8; 3]>, from: [usize; 2], to: [usize; 2]) -> Vec<u8> {
         match self.spec.channels {
             Channels::Grey => {
                 let luma = pixels.map(|[r, g, b]| {
@@ -304,9 +303,10 @@ fn check_webp(bytes: &[u8], limits: &Limits) -> Result<(), Problem> {
     // "RIFF", size, "WEBP", then chunks of (name, size, content), padded to even sizes.
     let mut rest = bytes.get(12..).ok_or_else(|| invalid("ends within its header"))?;
     while let Some((name, size, after)) = webp_chunk(rest) {
-        let content = after.get(..size).ok_or_else(|| {
-            Problem::Truncated { part: "a webp chunk", expected: size as u64, found: after.len() as u64 }
-        })?;
+        let Some(content) = after.get(..size) else {
+            let (part, found) = ("a webp chunk", after.len() as u64);
+            return Err(Problem::Truncated { part, expected: size as u64, found });
+        };
         let mut frames = vec![(name, content)];
         if name == b"ANMF" {
             let mut inside = content.get(16..).ok_or_else(|| invalid("an animation frame without header"))?;

@@ -13,8 +13,8 @@
 //! so are files beside the class folders, unless their names say they are images.
 
 use std::ffi::{OsStr, OsString};
-use std::{fs, io};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};

@@ -118,7 +118,8 @@ pub fn find(folder: &Path, limits: &Limits) -> Result<Pairs, Error> {
     for two in found.chunk_by(|(a, _), (b, _)| a.part == b.part) {
         let [(_, images), (_, labels)] = two else {
             let (name, path) = &two[0];
-            let expected = format!("its {} beside it", if name.kind == Kind::Images { "labels" } else { "images" });
+            let expected =
+                format!("its {} beside it", if name.kind == Kind::Images { "labels" } else { "images" });
             return Err(Error::file(path, Problem::unexpected(expected, "none")));
         };
         let pair = Pair { images: images.clone(), labels: labels.clone() };
@@ -212,7 +213,9 @@ fn read_bytes<const D: usize>(
     let mut shape = [0; D];
     // u128 holds any product of three 32-bit numbers.
     let mut total = 1u128;
-    for (side, bytes) in shape.iter_mut().zip(source.bytes(4 * D as u64, "the IDX header")?.as_chunks::<4>().0) {
+    for (side, bytes) in
+        shape.iter_mut().zip(source.bytes(4 * D as u64, "the IDX header")?.as_chunks::<4>().0)
+    {
         *side = u32::from_be_bytes(*bytes) as usize;
         total *= u128::from(u32::from_be_bytes(*bytes));
     }

@@ -21,5 +21,5 @@ mod set;
 pub use augment::RandomAffine;
 pub use decode::{Background, Channels, ImageSpec, load_images};
 pub use normalise::Normalisation;
-pub use open::{OpenSpec, Opened, open};
+pub use open::{Kind, OpenSpec, Opened, open};
 pub use set::{ImageBatch, ImageSet};

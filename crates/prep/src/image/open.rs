@@ -31,9 +31,23 @@ impl OpenSpec {
     }
 }
 
+/// The kinds of data that [`open`] knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A folder of images for each class.
+    Folder,
+    /// One or two IDX pairs, as MNIST comes in.
+    Idx,
+    /// A CSV file of pixels and labels.
+    Csv,
+}
+
 /// What was found.
 #[derive(Debug)]
 pub struct Opened {
+    /// What the path turned out to be.
+    pub kind: Kind,
     /// The images, of the channels and size asked for.
     pub set: ImageSet,
     /// The data's own division into training and test, if it comes with one, as MNIST does.
@@ -49,14 +63,14 @@ pub struct Opened {
 /// [`Error::File`]: what was expected and found, or what is wrong with the file at fault.
 pub fn open(path: &Path, spec: &OpenSpec, limits: &Limits) -> Result<Opened, Error> {
     let metadata = path.metadata().map_err(|error| Error::file(path, error))?;
-    let (set, split, skipped) = if metadata.is_dir() {
+    let (kind, set, split, skipped) = if metadata.is_dir() {
         let Names { idx, folders, others } = Names::of(path, limits)?;
         if idx > 0 {
             let (set, split) = idx::read_folder(path, limits)?;
-            (set, split, Vec::new())
+            (Kind::Idx, set, split, Vec::new())
         } else if folders > 0 {
             let found = folder::read(path, &spec.image, spec.on_broken, limits)?;
-            (found.set, None, found.skipped)
+            (Kind::Folder, found.set, None, found.skipped)
         } else {
             let found = match others.as_slice() {
                 [] => "an empty folder".to_owned(),
@@ -65,16 +79,17 @@ pub fn open(path: &Path, spec: &OpenSpec, limits: &Limits) -> Result<Opened, Err
             return Err(Error::file(path, Problem::unexpected(EXPECTED, found)));
         }
     } else {
-        (read_file(path, spec, limits)?, None, Vec::new())
+        let (kind, set) = read_file(path, spec, limits)?;
+        (kind, set, None, Vec::new())
     };
-    Ok(Opened { set: set.conformed(&spec.image)?, split, skipped })
+    Ok(Opened { kind, set: set.conformed(&spec.image)?, split, skipped })
 }
 
-fn read_file(path: &Path, spec: &OpenSpec, limits: &Limits) -> Result<ImageSet, Error> {
+fn read_file(path: &Path, spec: &OpenSpec, limits: &Limits) -> Result<(Kind, ImageSet), Error> {
     let mut source = Source::open(path, limits)?;
     let start = source.peek()?;
     if idx::looks_like_idx(start) {
-        return idx::read(&idx_pair(path)?, limits);
+        return Ok((Kind::Idx, idx::read(&idx_pair(path)?, limits)?));
     }
     // Text of any language holds no zero byte; a picture's or an archive's start does.
     if ::image::guess_format(start).is_ok() || start.contains(&0) {
@@ -84,7 +99,7 @@ fn read_file(path: &Path, spec: &OpenSpec, limits: &Limits) -> Result<ImageSet, 
         };
         return Err(Error::file(path, Problem::unexpected(EXPECTED, found)));
     }
-    csv::read(path, &spec.csv, limits)
+    Ok((Kind::Csv, csv::read(path, &spec.csv, limits)?))
 }
 
 /// The pair one of whose files was given.

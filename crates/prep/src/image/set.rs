@@ -265,7 +265,9 @@ impl ImageSet {
         for (index, image) in images.chunks_exact_mut(channels.count() * area).enumerate() {
             let old = self.gather(&[index]).pixels;
             match (c, channels) {
-                (1, Channels::Rgb) => image.chunks_exact_mut(area).for_each(|plane| plane.copy_from_slice(&old)),
+                (1, Channels::Rgb) => {
+                    image.chunks_exact_mut(area).for_each(|plane| plane.copy_from_slice(&old))
+                }
                 (3, Channels::Grey) => {
                     for (pixel, value) in image.iter_mut().enumerate() {
                         let [r, g, b] = [0, 1, 2].map(|channel| old[channel * area + pixel]);
@@ -277,7 +279,9 @@ impl ImageSet {
         }
         let pixels = match self.pixels {
             // Bytes stay bytes.
-            Pixels::U8(_) => Pixels::U8(images.into_iter().map(|value| (value * 255.0).round() as u8).collect()),
+            Pixels::U8(_) => {
+                Pixels::U8(images.into_iter().map(|value| (value * 255.0).round() as u8).collect())
+            }
             Pixels::F32(_) => Pixels::F32(images),
         };
         Ok(Self { pixels, shape: [channels.count(), h, w], ..self })
@@ -362,7 +366,8 @@ impl ImageBatch {
     /// - images: `[batch, channels, height, width]`
     /// - labels: `[batch]`
     pub fn to_tensors(mut self, device: &Device) -> (Tensor<4>, Tensor<1, Int>) {
-        let labels: Vec<i64> = std::mem::take(&mut self.labels).into_iter().map(|label| label as i64).collect();
+        let labels: Vec<i64> =
+            std::mem::take(&mut self.labels).into_iter().map(|label| label as i64).collect();
         let count = labels.len();
         (self.to_tensor(device), Tensor::from_data(TensorData::new(labels, [count]), device))
     }
@@ -411,7 +416,10 @@ mod tests {
         let set = |count: usize, shape, labels: &[usize], classes: &[&str]| {
             ImageSet::new(vec![0.5; count], shape, labels.to_vec(), names(classes)).unwrap_err().to_string()
         };
-        assert_eq!(set(3, [1, 1, 2], &[0], &["a"]), "pixels: expected 1 images of 1×1×2 values; found 3 values");
+        assert_eq!(
+            set(3, [1, 1, 2], &[0], &["a"]),
+            "pixels: expected 1 images of 1×1×2 values; found 3 values"
+        );
         assert_eq!(set(0, [1, 0, 2], &[0], &["a"]), "shape: expected sides of at least 1; found [1, 0, 2]");
         assert_eq!(set(2, [1, 1, 2], &[3], &["a"]), "labels: expected classes below 1; found 3 at 0");
         let huge = [usize::MAX, usize::MAX, 2];
@@ -427,7 +435,13 @@ mod tests {
         let both = first.followed_by(&second).unwrap();
         assert_eq!((both.labels(), both.class_names()), (&[0, 1, 1, 2][..], &names(&["a", "b", "c"])[..]));
         assert_eq!(both.gather(&[0, 1, 2, 3]).pixels, [0.0, 1.0, 0.25, 0.5]);
-        assert!(first.followed_by(&bytes()).unwrap_err().to_string().starts_with("other: expected images of 1×1×1"));
+        assert!(
+            first
+                .followed_by(&bytes())
+                .unwrap_err()
+                .to_string()
+                .starts_with("other: expected images of 1×1×1")
+        );
     }
 
     #[test]

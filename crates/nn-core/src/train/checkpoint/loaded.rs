@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::Progress;
 use super::manifest::{Contents, Kind};
-use super::snapshot::optimizer_bytes;
+use super::snapshot::{optimizer_bytes, settle};
 use crate::train::Error;
 use crate::train::error::PartProblem;
 
@@ -57,6 +57,7 @@ impl Loaded {
     /// [`Error::Part`] naming the parameter when one is missing, left over or of another shape.
     pub fn module<M: Module>(&self, part: &str, module: M) -> Result<M, Error> {
         let bytes = self.part(part, Kind::Module)?;
+        settle(&module);
         let record =
             ModuleRecord::from_bytes(copy(bytes)).map_err(|error| self.decode(part, &error.to_string()))?;
         module

@@ -166,6 +166,19 @@ pub(super) struct Contents {
 
 /// Reads a generation and checks every byte of it.
 pub(super) fn read(dir: &Path) -> Result<Contents, Invalid> {
+    let mut parts = BTreeMap::new();
+    let manifest = check(dir, |entry, bytes| {
+        parts.insert(entry.part.clone(), (entry.kind, bytes));
+    })?;
+    Ok(Contents { manifest, parts })
+}
+
+/// Checks every byte of a generation, holding one part at a time.
+pub(super) fn verify(dir: &Path) -> Result<Manifest, Invalid> {
+    check(dir, |_, _| {})
+}
+
+fn check(dir: &Path, mut keep: impl FnMut(&Entry, Vec<u8>)) -> Result<Manifest, Invalid> {
     if !attributes(dir)?.is_dir() {
         return Err(invalid(dir, Reason::Irregular("directory")));
     }
@@ -182,13 +195,12 @@ pub(super) fn read(dir: &Path) -> Result<Contents, Invalid> {
         return Err(invalid(&sums_path, Reason::Digest));
     }
     refuse_strangers(dir, &manifest)?;
-    let mut parts = BTreeMap::new();
     for entry in &manifest.files {
         let path = dir.join(&entry.file);
         let bytes = checked(&path, entry.size, &entry.sha256).map_err(|reason| invalid(&path, reason))?;
-        parts.insert(entry.part.clone(), (entry.kind, bytes));
+        keep(entry, bytes);
     }
-    Ok(Contents { manifest, parts })
+    Ok(manifest)
 }
 
 fn parse(text: &[u8]) -> Result<Manifest, Reason> {

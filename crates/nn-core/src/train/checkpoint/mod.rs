@@ -249,7 +249,7 @@ impl Store {
         for generation in &generations {
             self.seen
                 .entry(generation.number)
-                .or_insert_with(|| generation.load().ok().map(|loaded| loaded.metrics().clone()));
+                .or_insert_with(|| manifest::verify(&generation.path).ok().map(|manifest| manifest.metrics));
         }
         let best = self.best_number();
         let mut intact = 0;
@@ -292,7 +292,7 @@ fn write(dir: &Path, snapshot: &Snapshot) -> Result<(), Error> {
     write_new(&dir.join(MANIFEST), &json)?;
     write_new(&dir.join(SUMS), snapshot.manifest.sums(&json).as_bytes())?;
     sync_dir(dir)?;
-    manifest::read(dir)
+    manifest::verify(dir)
         .map_err(|invalid| Error::NoIntactGeneration { dir: dir.to_owned(), skipped: vec![invalid] })?;
     Ok(())
 }
@@ -333,6 +333,6 @@ fn list(dir: &Path) -> Result<Vec<Candidate>, Error> {
         let entry = entry.map_err(Error::io(dir, "list the directory"))?;
         candidates.extend(Candidate::parse(entry.path()));
     }
-    candidates.sort_by(|a, b| (a.number, a.step).cmp(&(b.number, b.step)));
+    candidates.sort_by_key(|candidate| (candidate.number, candidate.step));
     Ok(candidates)
 }

@@ -73,6 +73,7 @@ impl Snapshot {
     ///
     /// [`Error::Snapshot`] when the name is taken or unusable or the module cannot be encoded.
     pub fn module<M: Module>(self, part: &str, module: &M) -> Result<Self, Error> {
+        settle(module);
         let bytes = module.clone().into_record().into_bytes().map_err(|error| encode(part, &error))?;
         self.add(part, Kind::Module, bytes.to_vec())
     }
@@ -136,6 +137,13 @@ impl Snapshot {
         self.contents.push(bytes);
         Ok(self)
     }
+}
+
+/// Makes running statistics (batch normalisation's) current. Burn keeps each thread's last update aside
+/// until the next forward pass, and records and loads without it; of all its operations only `valid` and
+/// `train` take it in, in the state that all clones of the module share.
+pub(super) fn settle<M: Module>(module: &M) {
+    drop(module.valid());
 }
 
 fn encode(part: &str, error: &dyn std::error::Error) -> Error {

@@ -1,21 +1,21 @@
 //! A run: its directory, its counters, and what happens between two steps.
 
+mod finish;
+
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::fs::{self, File};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::args::{RunArgs, resume_command};
 use super::checkpoint::{Best, Loaded, Progress, Retain, Snapshot, Store};
 use super::console::{Console, Position};
 use super::metrics::{self, Metrics};
 use super::settings::{self, Build, CHECKPOINTS, METRICS, Occupant, SUMMARY, Settings};
-use super::{Batches, Error, Target, files, rng, signal};
+use super::{Batches, Error, files, rng, signal};
 use crate::ConfigError;
 use crate::gradient::NonFinite;
 
@@ -39,6 +39,8 @@ pub struct Run {
     /// Sizes of the current pass: samples, batch, batches.
     pass: Option<(usize, usize, u64)>,
     epochs: u64,
+    /// Whether a step was taken in this process.
+    stepped: bool,
     every: Every,
     best: Option<Best>,
     missed: Vec<String>,
@@ -142,6 +144,7 @@ impl Run {
             skip: progress.step_in_epoch,
             pass: None,
             epochs: 0,
+            stepped: false,
             every: Every { checkpoint_epochs: 1, checkpoint_steps: None, log_steps: 1 },
             best: None,
             missed: Vec::new(),
@@ -272,7 +275,7 @@ impl Run {
         if self.resumed.is_some() {
             return Err(Error::NotRestored);
         }
-        if self.started_now() {
+        if !std::mem::replace(&mut self.stepped, true) {
             // A finished run that goes on is not finished any more.
             files::remove(&self.dir.join(SUMMARY))?;
         }
@@ -376,7 +379,8 @@ impl Run {
         self.state.sums.clear();
         self.show();
         let score = self.best.as_ref().and_then(|best| best.score(&self.figures));
-        let improved = score.filter(|score| self.state.best.is_none_or(|best| *score > best));
+        let improved =
+            score.filter(|score| score.is_finite() && self.state.best.is_none_or(|best| *score > best));
         self.state.best = improved.or(self.state.best);
         let due = self.progress.epoch.is_multiple_of(self.every.checkpoint_epochs)
             || self.progress.epoch >= self.epochs;
@@ -414,65 +418,6 @@ impl Run {
         Err(Error::Interrupted { step: self.progress.step, checkpoint, command })
     }
 
-    /// Compares a final figure with the one the example documents. A miss is said, and with `--check` it
-    /// makes [`finish`](Self::finish) fail.
-    pub fn check(&mut self, name: &str, value: f64, target: Target) {
-        if !target.is_met(value) {
-            self.missed.push(format!("{name} is {value}, documented {target}"));
-        }
-    }
-
-    /// Ends the run: writes `summary.json`, whose presence marks a finished run, and says `sentence` as the
-    /// last line on stdout.
-    ///
-    /// `figures` is the example's own flat object, such as `json!({"test_accuracy": 0.99})`; the common keys
-    /// (`example`, `seed`, `device`, `params`, `steps`, `seconds`, `steps_per_second`) are added.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] when `figures` is not a flat object or uses a common key; [`Error::Io`];
-    /// [`Error::TargetMissed`] with `--check`, after everything was written.
-    pub fn finish(
-        mut self,
-        params: usize,
-        figures: impl Serialize,
-        sentence: impl Display,
-    ) -> Result<(), Error> {
-        self.metrics.flush()?;
-        let seconds = self.seconds();
-        let mut summary = Map::new();
-        summary.insert("example".to_owned(), self.example.as_str().into());
-        summary.insert("seed".to_owned(), self.args.seed.into());
-        summary.insert("device".to_owned(), self.args.device.to_string().into());
-        summary.insert("params".to_owned(), params.into());
-        summary.insert("steps".to_owned(), self.progress.step.into());
-        summary.insert("seconds".to_owned(), seconds.into());
-        summary.insert("steps_per_second".to_owned(), (self.progress.step as f64 / seconds).into());
-        let Value::Object(figures) = settings::to_value(&figures)? else {
-            return Err(ConfigError::new("summary", "must be an object of figures").into());
-        };
-        for (name, value) in figures {
-            if value.is_object() || value.is_array() {
-                return Err(ConfigError::new(name, "summary.json is flat: a number, text or bool").into());
-            }
-            if summary.contains_key(&name) {
-                return Err(ConfigError::new(name, "is one of summary.json's common keys").into());
-            }
-            summary.insert(name, value);
-        }
-        let mut text = crate::config::to_json(&summary)?;
-        text.push('\n');
-        files::replace(&self.dir.join(SUMMARY), text.as_bytes())?;
-        for missed in &self.missed {
-            self.console.note(missed);
-        }
-        self.console.finish(sentence);
-        if self.args.check && !self.missed.is_empty() {
-            return Err(Error::TargetMissed { missed: self.missed });
-        }
-        Ok(())
-    }
-
     /// The run directory.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -488,6 +433,17 @@ impl Run {
         self.progress
     }
 
+    /// Adds to the samples seen what did not come from [`batches`](Self::batches), say frames of an
+    /// environment.
+    pub fn count_samples(&mut self, samples: u64) {
+        self.progress.samples += samples;
+    }
+
+    /// Whether a signal asked to stop: for what takes long between two checkpoints, such as a rollout.
+    pub fn interrupted(&self) -> bool {
+        signal::interrupted()
+    }
+
     /// The seed everything random follows from.
     pub fn seed(&self) -> u64 {
         self.args.seed
@@ -496,10 +452,6 @@ impl Run {
     /// Time spent training, before a resume included.
     pub fn seconds(&self) -> f64 {
         self.state.seconds + self.started.elapsed().as_secs_f64()
-    }
-
-    fn started_now(&self) -> bool {
-        self.pass.is_none() || self.progress.step_in_epoch == 0
     }
 
     fn show(&mut self) {
