@@ -6,19 +6,26 @@
 #![doc = include_str!("../README.md")]
 
 pub mod activation;
+pub mod clip;
 pub mod check;
 pub mod config;
+pub mod convergence;
 pub mod device;
 pub mod feed_forward;
 pub mod gradient;
 pub mod init;
 pub mod loss;
+pub mod health;
+pub mod landscape;
+pub mod lr_find;
 pub mod metric;
+mod noise;
 #[cfg(feature = "plot")]
 pub mod plot;
 pub mod regularization;
 #[cfg(feature = "train")]
 pub mod train;
+mod unit;
 
 #[cfg(test)]
 mod differences;
