@@ -8,6 +8,7 @@
 pub mod config;
 pub mod device;
 pub mod gradient;
+pub mod optim;
 #[cfg(feature = "plot")]
 pub mod plot;
 
