@@ -92,6 +92,10 @@ impl<M: Module> Ema<M> {
     }
 
     /// Takes the model's weights into the average; call after each step of the optimiser.
+    ///
+    /// # Panics
+    ///
+    /// When `model` is not the module the average was made of, by the ids of its parameters.
     #[must_use]
     pub fn update(self, model: &M) -> Self {
         let mix = Mix { live: snapshot(model), decay: self.decay() };
@@ -122,7 +126,7 @@ impl Update for Mix {
                 let live = live.to_device(&value.device());
                 value.clone().add(live.sub(value).mul_scalar(1.0 - self.decay))
             }
-            None => value,
+            None => panic!("parameter {id} of the average is not in the model: expected the module it was made of"),
         }
     }
 }

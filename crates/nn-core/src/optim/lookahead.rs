@@ -94,6 +94,10 @@ pub struct Lookahead<M> {
 impl<M: Module + Clone> Lookahead<M> {
     /// Call after each step of the optimiser. Every k-th call moves the slow weights and returns the model at them; the
     /// others return it unchanged.
+    ///
+    /// # Panics
+    ///
+    /// When `fast` is not the module the slow weights were made of, by the ids of its parameters.
     #[must_use]
     pub fn step(&mut self, fast: M) -> M {
         self.steps += 1;
@@ -129,7 +133,7 @@ impl Update for Follow {
                 let slow = slow.to_device(&value.device());
                 slow.clone().add(value.sub(slow).mul_scalar(self.alpha))
             }
-            None => value,
+            None => panic!("parameter {id} of the model has no slow weights: expected the module they were made of"),
         }
     }
 }
