@@ -1,4 +1,4 @@
-"""Reference trajectories of optimisers, for crates/nn-core/tests/optim.rs.
+"""Reference trajectories of optimisers, for crates/nn-core/tests/optim.
 
     python xtask/reference/optim.py crates/nn-core/tests/fixtures/optim.json
 

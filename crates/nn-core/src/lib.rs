@@ -11,6 +11,7 @@ pub mod gradient;
 pub mod optim;
 #[cfg(feature = "plot")]
 pub mod plot;
+pub mod schedule;
 
 pub use config::ConfigError;
 pub use device::DeviceChoice;

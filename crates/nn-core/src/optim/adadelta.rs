@@ -17,8 +17,8 @@
 //!
 //! ## Differs from the paper
 //!
-//! The state holds the sums V = v/(1 − ρ) and U = u/(1 − ρ), and ε is divided likewise. The quotient is the same, and two
-//! passes over memory are saved.
+//! The state holds V = (v + ε)/(1 − ρ) and U = (u + ε)/(1 − ρ), which fade by `V ← ρ·V + g² + ε`. The quotient is the same,
+//! and passes over memory are saved.
 
 use burn::config::Config;
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
@@ -83,9 +83,9 @@ pub struct AdaDelta {
 /// What [`AdaDelta`] remembers of a tensor.
 #[derive(Debug, Clone)]
 pub struct AdaDeltaState<const D: usize> {
-    /// V = Σ ρ^age · g².
+    /// V = Σ ρ^age · g² + ε/(1 − ρ).
     pub square_sum: Tensor<D>,
-    /// U = Σ ρ^age · Δ².
+    /// U = Σ ρ^age · Δ² + ε/(1 − ρ).
     pub delta_sum: Tensor<D>,
 }
 
@@ -102,17 +102,18 @@ impl Optimizer for AdaDelta {
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
         let AdaDeltaConfig { rho, epsilon, weight_decay } = self.config;
-        let epsilon = epsilon / (1.0 - rho);
+        let floor = epsilon / (1.0 - rho);
         let grad = with_l2(grad, &tensor, weight_decay);
+        // Sums begin at the floor, which ε at each step keeps them above: floor = ρ·floor + ε.
+        let added = if state.is_some() { epsilon } else { floor };
         let (square_sum, delta_sum) = state.map(|state| (state.square_sum, state.delta_sum)).unzip();
-        let square_sum = fade(square_sum, rho, grad.clone().square());
-        let below = square_sum.clone().add_scalar(epsilon);
+        let square_sum = fade(square_sum, rho, grad.clone().square().add_scalar(added));
         let ratio = match &delta_sum {
-            Some(sum) => sum.clone().add_scalar(epsilon).div(below),
-            None => below.recip().mul_scalar(epsilon),
+            Some(sum) => sum.clone().div(square_sum.clone()),
+            None => square_sum.clone().recip().mul_scalar(floor),
         };
         let delta = ratio.sqrt().mul(grad);
-        let delta_sum = fade(delta_sum, rho, delta.clone().square());
+        let delta_sum = fade(delta_sum, rho, delta.clone().square().add_scalar(added));
         let tensor = tensor.sub(if lr == 1.0 { delta } else { delta.mul_scalar(lr) });
         (tensor, Some(AdaDeltaState { square_sum, delta_sum }))
     }

@@ -126,7 +126,9 @@ impl Update for Mix {
                 let live = live.to_device(&value.device());
                 value.clone().add(live.sub(value).mul_scalar(1.0 - self.decay))
             }
-            None => panic!("parameter {id} of the average is not in the model: expected the module it was made of"),
+            None => panic!(
+                "parameter {id} of the average is not in the model: expected the module it was made of"
+            ),
         }
     }
 }

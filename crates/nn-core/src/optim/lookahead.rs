@@ -133,7 +133,9 @@ impl Update for Follow {
                 let slow = slow.to_device(&value.device());
                 slow.clone().add(value.sub(slow).mul_scalar(self.alpha))
             }
-            None => panic!("parameter {id} of the model has no slow weights: expected the module they were made of"),
+            None => panic!(
+                "parameter {id} of the model has no slow weights: expected the module they were made of"
+            ),
         }
     }
 }

@@ -94,7 +94,8 @@ pub(crate) fn check_epsilon(value: f64) -> Result<(), ConfigError> {
     if value >= f64::from(f32::MIN_POSITIVE) && value.is_finite() {
         return Ok(());
     }
-    let reason = format!("must be at least {:e} (the smallest normal f32) and finite, got {value}", f32::MIN_POSITIVE);
+    let reason =
+        format!("must be at least {:e} (the smallest normal f32) and finite, got {value}", f32::MIN_POSITIVE);
     Err(ConfigError::new("epsilon", reason))
 }
 

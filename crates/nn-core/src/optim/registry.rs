@@ -8,8 +8,8 @@ use burn::optim::ModuleOptimizer;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AdaDeltaConfig, AdaGradConfig, AdamConfig, AdamWConfig, AdamaxConfig, LionConfig, NadamConfig, RAdamConfig,
-    RmsPropConfig, SgdConfig,
+    AdaDeltaConfig, AdaGradConfig, AdamConfig, AdamWConfig, AdamaxConfig, LionConfig, NadamConfig,
+    RAdamConfig, RmsPropConfig, SgdConfig,
 };
 use crate::ConfigError;
 
@@ -242,7 +242,9 @@ mod tests {
 
     #[test]
     fn an_unknown_name_lists_the_known_ones_and_suggests_the_nearest() {
-        for (typed, suggested) in [("adm", "adam"), ("rms_prop", "rmsprop"), ("nesterow", "nesterov"), ("Lyon", "lion")] {
+        for (typed, suggested) in
+            [("adm", "adam"), ("rms_prop", "rmsprop"), ("nesterow", "nesterov"), ("Lyon", "lion")]
+        {
             let error = typed.parse::<OptimizerKind>().unwrap_err();
             assert_eq!(error.field, "optimizer");
             assert!(error.reason.contains(&format!("did you mean {suggested}?")), "{error}");

@@ -1,4 +1,4 @@
-//! Optimisers against PyTorch, against themselves after a restart, and in bad weather.
+//! Optimisers; the reference is `xtask/reference/optim.py`.
 
 use burn::module::{Module, Param, ParamGroup};
 use burn::optim::{GradientsParams, ModuleOptimizer};
@@ -66,8 +66,7 @@ impl Problem {
             };
             let input = pick(wave(24, 0.6, 1.5), 3);
             let target = pick(wave(16, 0.8, 1.0), 2);
-            let hidden =
-                (input.matmul(net.hidden_weight.val()) + net.hidden_bias.val().unsqueeze()).tanh();
+            let hidden = (input.matmul(net.hidden_weight.val()) + net.hidden_bias.val().unsqueeze()).tanh();
             let output = hidden.matmul(net.output_weight.val()) + net.output_bias.val().unsqueeze();
             return (output - target).square().mean();
         }
@@ -110,7 +109,11 @@ fn assert_near(actual: &[Vec<f32>], expected: &[f64], rtol: f64, what: &str) {
         let largest = expected.iter().fold(0f64, |most, value| most.max(value.abs()));
         for (i, (actual, expected)) in tensor.iter().zip(expected).enumerate() {
             let off = (f64::from(*actual) - expected).abs();
-            assert!(off <= rtol * largest, "{what}: element {i} is {actual}, expected {expected} ({:e})", off / largest);
+            assert!(
+                off <= rtol * largest,
+                "{what}: element {i} is {actual}, expected {expected} ({:e})",
+                off / largest
+            );
         }
     }
 }
@@ -123,7 +126,7 @@ fn numbers(value: &Value) -> Vec<f64> {
 #[test]
 fn every_optimiser_follows_its_reference_for_25_steps() {
     const RTOL: f64 = 1e-5;
-    let fixture: Value = serde_json::from_str(include_str!("fixtures/optim.json")).unwrap();
+    let fixture: Value = serde_json::from_str(include_str!("../fixtures/optim.json")).unwrap();
     let cases = fixture["cases"].as_array().unwrap();
     let mut seen = std::collections::BTreeMap::new();
     let device = Device::flex().autodiff();
@@ -312,7 +315,11 @@ fn the_worst_neighbour_lies_at_distance_rho_uphill() {
 #[test]
 fn wrappers_go_on_after_a_restart_as_if_nothing_had_happened() {
     let device = Device::flex().autodiff();
-    let follow = |from: usize, to: usize, model: Problem, slow: Option<(Problem, usize)>, average: Option<(Problem, usize)>| {
+    let follow = |from: usize,
+                  to: usize,
+                  model: Problem,
+                  slow: Option<(Problem, usize)>,
+                  average: Option<(Problem, usize)>| {
         let mut optimizer = SgdConfig::new().init().unwrap(); // no state of its own
         let mut lookahead = match slow {
             Some((slow, steps)) => LookaheadConfig::new().resume(slow, steps).unwrap(),
