@@ -5,6 +5,7 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use serde::{Deserialize, Serialize};
 
+use super::config::{floor, positive};
 use crate::ConfigError;
 
 /// Whether small or large values of the metric are good.
@@ -61,7 +62,7 @@ impl PlateauConfig {
     ///
     /// [`ConfigError`] naming `lr` or the first field that cannot be used.
     pub fn validate(&self, lr: f64) -> Result<(), ConfigError> {
-        super::positive("lr", lr)?;
+        positive("lr", lr)?;
         if !(self.factor > 0.0 && self.factor < 1.0) {
             return Err(ConfigError::new("factor", format!("must lie in (0, 1), got {}", self.factor)));
         }
@@ -74,7 +75,7 @@ impl PlateauConfig {
                 ));
             }
         }
-        super::floor(self.min_lr, lr)
+        floor(self.min_lr, lr)
     }
 
     /// The schedule, starting at `lr`.
