@@ -13,7 +13,8 @@
 //! standard deviation instead (2013, <https://arxiv.org/abs/1308.0850>).
 //!
 //! **When it fails**: v starts at zero, so the first step is η/√(1 − α), ten times η for α = 0.99: warm up, or take
-//! [Adam](super::adam), which corrects for it. Steps stay about η near the minimum unless a schedule shrinks them.
+//! [Adam](super::adam), which corrects for it. Steps stay about η near the minimum unless a schedule shrinks them. The
+//! centred form divides by almost nothing where the gradient hardly changes, and leaps: give it an ε of 1e-4 or more.
 //!
 //! ## Differs from Burn and PyTorch
 //!

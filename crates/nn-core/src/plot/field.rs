@@ -45,7 +45,7 @@ pub(crate) fn level_segments(
     segments
 }
 
-/// Counts points in cells, for [`Plane::grid`]: `columns × rows` counts over the two ranges, the first row lowest.
+/// Counts points in cells, for [`Plane::grid`](super::Plane::grid): `columns × rows` counts over the two ranges, the first row lowest.
 ///
 /// ```
 /// use fornax_nn_core::plot::bin;
