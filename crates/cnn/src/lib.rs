@@ -1,6 +1,3 @@
-//! # fornax-cnn
-//!
-//! Convolutional networks for Burn, trainable, one readable page each.
 #![doc = include_str!("../README.md")]
 
 pub mod lenet;

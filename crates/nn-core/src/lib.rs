@@ -5,6 +5,7 @@
 //! training kit and pictures. Layers that Burn already has are used from Burn directly.
 #![doc = include_str!("../README.md")]
 
+pub mod check;
 pub mod config;
 pub mod device;
 pub mod gradient;
@@ -12,6 +13,11 @@ pub mod optim;
 #[cfg(feature = "plot")]
 pub mod plot;
 pub mod schedule;
+pub mod metric;
+#[cfg(feature = "plot")]
+pub mod plot;
+#[cfg(feature = "train")]
+pub mod train;
 
 pub use config::ConfigError;
 pub use device::DeviceChoice;

@@ -1,4 +1,31 @@
 //! # fornax-prep
 //!
-//! From files to tensors.
+//! From files to tensors. A network takes arrays of numbers of one shape; a user has files of many. Between
+//! the two lie decisions that move a result as much as the network does (what is held out, how images are
+//! shrunk, which mean is subtracted) and files that are broken, mislabelled or hostile. Here the former are
+//! functions with their reasons beside them, and the latter are errors with names.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`digits`] | real handwritten digits, embedded |
+//! | [`image`] | sets of labelled images from folders, IDX and CSV; batches, normalisation, augmentation |
+//! | [`partition`] | stratified folds and hold-outs |
+//! | [`random`] | keys: randomness that does not depend on order |
+//! | [`source`], [`limits`], [`error`] | files, plain or gzip, read within limits; errors that name them |
+//!
+//! Nothing here picks a device or prints; tensors are made on the device that is passed in.
 #![doc = include_str!("../README.md")]
+
+pub mod digits;
+pub mod error;
+pub mod image;
+pub mod limits;
+pub mod partition;
+pub mod random;
+pub mod source;
+
+pub use digits::Digits;
+pub use error::{Error, Problem};
+pub use limits::Limits;
+pub use partition::{Folds, Split};
+pub use random::Key;

@@ -1,0 +1,50 @@
+//! Our side of `cargo xtask bench cnn`; `xtask/reference/bench.py` is PyTorch's.
+//!
+//! The only argument is the number of timed repetitions.
+
+use std::error::Error;
+
+use burn::module::Module;
+use burn::optim::AdamConfig;
+use fornax_cnn::lenet::{Batch, LeNetConfig, train_step};
+use fornax_nn_core::DeviceChoice;
+use fornax_nn_core::check::bench::Bench;
+use fornax_nn_core::check::fill;
+
+#[allow(clippy::print_stdout)]
+fn main() -> Result<(), Box<dyn Error>> {
+    let repetitions = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(10);
+    let mut bench = Bench::new(repetitions);
+    lenet(&mut bench)?;
+    println!("{}", bench.to_json()?);
+    Ok(())
+}
+
+/// LeNet-5, 28 x 28, batch 64: a forward pass without gradients, and a training step with Adam.
+fn lenet(bench: &mut Bench) -> Result<(), Box<dyn Error>> {
+    let device = DeviceChoice::Flex.open()?.autodiff();
+    let model = fill::fill(LeNetConfig::lenet5().init(&device)?);
+    let batch = Batch {
+        images: fill::input("images", [64, 1, 28, 28], &device),
+        targets: fill::targets("targets", [64], 10, &device),
+    };
+
+    let inference = model.valid();
+    let images = batch.images.clone().inner();
+    bench.case("lenet 28x28 b64 forward", || {
+        inference.forward(images.clone()).into_data();
+    });
+
+    let mut optim = AdamConfig::new().init();
+    let mut model = Some(model);
+    let mut failure = None;
+    bench.case("lenet 28x28 b64 train", || {
+        if let Some(current) = model.take() {
+            match train_step(current, &mut optim, 1e-3, batch.clone()) {
+                Ok((trained, _)) => model = Some(trained),
+                Err(error) => failure = Some(error),
+            }
+        }
+    });
+    failure.map_or(Ok(()), |error| Err(error.into()))
+}

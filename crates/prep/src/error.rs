@@ -1,0 +1,147 @@
+//! One error type for everything that comes from outside: it names the file, or the argument, and says
+//! what was expected and what was found.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why data could not be made ready.
+///
+/// ```
+/// use fornax_prep::partition::Folds;
+///
+/// let error = Folds::stratified(&[0, 1, 0, 1], 5, 0).unwrap_err();
+/// assert_eq!(error.to_string(), "k: expected at most the number of samples, 4; found 5");
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or folder cannot be used.
+    #[error("{}: {problem}", path.display())]
+    File {
+        /// The file or folder at fault.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        problem: Problem,
+    },
+    /// An argument or setting cannot be used.
+    #[error("{argument}: expected {expected}; found {found}")]
+    Argument {
+        /// Its name, as the function or field spells it.
+        argument: &'static str,
+        /// What would have been accepted.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+}
+
+/// What is wrong with a file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The operating system refused: not there, not allowed, broken medium.
+    #[error("cannot be read: {0}")]
+    Io(#[from] io::Error),
+    /// It is of another kind or format than asked for.
+    #[error("expected {expected}; found {found}")]
+    Unexpected {
+        /// What would have been accepted.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// It ends before all it announces has come.
+    #[error("ends too early: expected {expected} bytes of {part}; found {found}")]
+    Truncated {
+        /// The part that is short.
+        part: &'static str,
+        /// Bytes announced.
+        expected: u64,
+        /// Bytes there.
+        found: u64,
+    },
+    /// It goes on after all it announces has come.
+    #[error("goes on after its end: expected {expected} bytes of {part}; found more")]
+    TrailingData {
+        /// The part that is over-long.
+        part: &'static str,
+        /// Bytes announced.
+        expected: u64,
+    },
+    /// Reading it would take more than the caller allows; see [`Limits`](crate::Limits).
+    #[error("is over the limit `{limit}`: allowed {allowed}; found {found}")]
+    OverLimit {
+        /// The field of [`Limits`](crate::Limits).
+        limit: &'static str,
+        /// Its value.
+        allowed: u64,
+        /// What the file asks for.
+        found: u64,
+    },
+    /// Its content contradicts its format.
+    #[error("is not valid {format}: {reason}")]
+    Invalid {
+        /// The format it was read as.
+        format: &'static str,
+        /// What the decoder found.
+        reason: String,
+    },
+    /// A line of a text file cannot be used.
+    #[error("line {line}: expected {expected}; found {found}")]
+    Line {
+        /// Counted from 1.
+        line: u64,
+        /// What would have been accepted.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// A label lies outside the announced classes.
+    #[error("label {index} (counted from 0): expected a class below {classes}; found {found}")]
+    LabelOutOfRange {
+        /// Position of the label.
+        index: usize,
+        /// Number of classes.
+        classes: usize,
+        /// The label.
+        found: usize,
+    },
+}
+
+impl Error {
+    /// The file at fault, if it is a file.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File { path, .. } => Some(path),
+            Self::Argument { .. } => None,
+        }
+    }
+
+    /// What is wrong with the file, if it is a file.
+    pub fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::File { problem, .. } => Some(problem),
+            Self::Argument { .. } => None,
+        }
+    }
+
+    pub(crate) fn file(path: &Path, problem: impl Into<Problem>) -> Self {
+        Self::File { path: path.to_owned(), problem: problem.into() }
+    }
+
+    pub(crate) fn argument(
+        argument: &'static str,
+        expected: impl fmt::Display,
+        found: impl fmt::Display,
+    ) -> Self {
+        Self::Argument { argument, expected: expected.to_string(), found: found.to_string() }
+    }
+}
+
+impl Problem {
+    pub(crate) fn unexpected(expected: impl fmt::Display, found: impl fmt::Display) -> Self {
+        Self::Unexpected { expected: expected.to_string(), found: found.to_string() }
+    }
+}

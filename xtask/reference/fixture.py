@@ -1,0 +1,55 @@
+"""Fixtures for `nn_core::check::Fixture`: results of PyTorch, abridged to shape, norm and some elements."""
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import torch
+
+KEEP = 32  # elements kept of a tensor
+
+
+def number(value):
+    """Nine digits tell any two float32 apart."""
+    return float(f"{float(value):.9g}")
+
+
+def entry(tensor, keep=KEEP):
+    """Shape, norm in float64, and about `keep` elements at an even stride that shares no factor with any
+    size, so that the elements kept do not all fall into one column."""
+    flat = tensor.detach().reshape(-1)
+    stride = max(1, math.ceil(flat.numel() / keep))
+    while stride > 1 and any(math.gcd(stride, size) > 1 for size in tensor.shape):
+        stride += 1
+    return {
+        "shape": list(tensor.shape),
+        "norm": number(flat.double().norm()),
+        "stride": stride,
+        "values": [number(value) for value in flat[::stride]],
+    }
+
+
+def parameters(prefix, module):
+    """An entry for each parameter and running statistic."""
+    return {f"{prefix}.{k}": entry(v) for k, v in module.state_dict().items() if v.is_floating_point()}
+
+
+def gradients(prefix, module):
+    """An entry for each parameter's gradient."""
+    return {f"{prefix}.{k}": entry(p.grad) for k, p in module.named_parameters()}
+
+
+def curve(losses):
+    """A whole list of numbers."""
+    return entry(torch.tensor(losses, dtype=torch.float64), keep=len(losses))
+
+
+def write(crate, name, entries):
+    """Writes `<output folder>/<crate>/<name>.json`; the folder is the script's only argument."""
+    folder = Path(sys.argv[1]) / crate
+    folder.mkdir(parents=True, exist_ok=True)
+    source = f"{Path(sys.argv[0]).name}, PyTorch {torch.__version__.split('+')[0]}"
+    lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in entries.items())
+    text = f'{{"source": {json.dumps(source)}, "entries": {{\n{lines}\n}}}}\n'
+    (folder / f"{name}.json").write_text(text)

@@ -1,0 +1,108 @@
+//! Running other programs: output to the terminal and to a log at once.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// What a program left behind.
+#[derive(Debug)]
+pub struct Finished {
+    pub success: bool,
+    /// Standard output and standard error, line by line as they came.
+    pub output: String,
+}
+
+/// Where builds go: `CARGO_TARGET_DIR`, or `target` under the root.
+pub fn target_dir(root: &Path) -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => root.join(dir),
+        None => root.join("target"),
+    }
+}
+
+/// `cargo` in the workspace's root, without colours so that its output can be read.
+pub fn cargo(root: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root).env("CARGO_TERM_COLOR", "never").env("BURN_DEVICE", "flex");
+    if std::env::var_os("CI").is_some() {
+        command.env("CARGO_INCREMENTAL", "0");
+    }
+    command
+}
+
+/// Runs `command`, copying what it writes to the terminal and appending it to `log`.
+pub fn stream(command: &mut Command, log: &Path) -> io::Result<Finished> {
+    let shown = describe(command);
+    println!("$ {shown}");
+    let mut file = File::options().create(true).append(true).open(log)?;
+    writeln!(file, "$ {shown}")?;
+
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let sink = Arc::new(Mutex::new((file, String::new())));
+    let mut readers = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        readers.push(copy(stdout, Arc::clone(&sink)));
+    }
+    if let Some(stderr) = child.stderr.take() {
+        readers.push(copy(stderr, Arc::clone(&sink)));
+    }
+    let success = child.wait()?.success();
+    for reader in readers {
+        reader.join().map_err(|_| io::Error::other("a reader thread panicked"))??;
+    }
+    let output = match sink.lock() {
+        Ok(mut sink) => std::mem::take(&mut sink.1),
+        Err(_) => return Err(io::Error::other("a reader thread panicked")),
+    };
+    Ok(Finished { success, output })
+}
+
+/// Runs `command` in silence and returns its standard output.
+pub fn capture(command: &mut Command) -> io::Result<Finished> {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
+    Ok(Finished {
+        success: output.status.success(),
+        output: String::from_utf8_lossy(&output.stdout).into_owned(),
+    })
+}
+
+fn copy(
+    from: impl io::Read + Send + 'static,
+    sink: Arc<Mutex<(File, String)>>,
+) -> thread::JoinHandle<io::Result<()>> {
+    thread::spawn(move || {
+        let mut from = BufReader::new(from);
+        let mut line = Vec::new();
+        while from.read_until(b'\n', &mut line)? > 0 {
+            let mut sink = sink.lock().map_err(|_| io::Error::other("a reader thread panicked"))?;
+            io::stdout().write_all(&line)?;
+            sink.0.write_all(&line)?;
+            sink.1.push_str(&String::from_utf8_lossy(&line));
+            line.clear();
+        }
+        Ok(())
+    })
+}
+
+/// The command as one would type it.
+fn describe(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let name = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned();
+    let words = command.get_args().map(|argument| {
+        let word = argument.to_string_lossy();
+        if word.contains([' ', '(', '|']) { format!("'{word}'") } else { word.into_owned() }
+    });
+    std::iter::once(name).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// An empty log file for `step`.
+pub fn fresh_log(root: &Path, step: &str) -> io::Result<PathBuf> {
+    let folder = target_dir(root).join("xtask");
+    fs::create_dir_all(&folder)?;
+    let log = folder.join(format!("{step}.log"));
+    File::create(&log)?;
+    Ok(log)
+}
