@@ -9,13 +9,11 @@ pub mod check;
 pub mod config;
 pub mod device;
 pub mod gradient;
+pub mod metric;
 pub mod optim;
 #[cfg(feature = "plot")]
 pub mod plot;
 pub mod schedule;
-pub mod metric;
-#[cfg(feature = "plot")]
-pub mod plot;
 #[cfg(feature = "train")]
 pub mod train;
 

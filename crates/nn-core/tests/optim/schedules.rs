@@ -1,4 +1,4 @@
-//! Schedules; the reference is `xtask/reference/schedule.py`.
+//! Schedules; the reference is `xtask/reference/parity/schedule.py`.
 
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use fornax_nn_core::config::{from_json, to_json};
@@ -28,10 +28,11 @@ fn metric(i: usize) -> f64 {
 fn every_schedule_follows_its_reference_for_200_steps() {
     let fixture: Value = serde_json::from_str(include_str!("../fixtures/schedule.json")).unwrap();
     let mut names = std::collections::BTreeSet::new();
-    for case in fixture["cases"].as_array().unwrap() {
+    for (key, entry) in fixture["entries"].as_object().unwrap() {
+        let case: Value = serde_json::from_str(key).unwrap();
         let lr = case["lr"].as_f64().unwrap();
         let expected: Vec<f64> =
-            case["rates"].as_array().unwrap().iter().map(|rate| rate.as_f64().unwrap()).collect();
+            entry["values"].as_array().unwrap().iter().map(|rate| rate.as_f64().unwrap()).collect();
         if let Some(settings) = case.get("plateau") {
             let config: PlateauConfig = from_json(&settings.to_string()).unwrap();
             let sign = if config.goal == Goal::Higher { -1.0 } else { 1.0 };

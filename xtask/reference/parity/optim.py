@@ -1,18 +1,17 @@
-"""Reference trajectories of optimisers, for crates/nn-core/tests/optim.
-
-    python xtask/reference/optim.py crates/nn-core/tests/fixtures/optim.json
+"""Reference trajectories of optimisers, for `crates/nn-core/tests/optim/optimizers.rs`. Run through `cargo xtask parity optim`.
 
 Each case runs 25 steps in float64 from a fixed float32 start on one of three problems and keeps the parameters at some of the
 steps. Float64 because the Rust side, in float32, is to be compared with the trajectory and not with another's rounding: on
 the worst case (RMSProp with momentum on the network) PyTorch's own float32 run is 6e-6 away from this one.
-Everything is torch.optim, except Lion, SAM and Lookahead, which PyTorch lacks: those are written here from their papers.
+Everything is torch.optim, except Lion, SAM and Lookahead, which PyTorch lacks: those are written here from their papers. An entry's name is the case as JSON, its values are one row of parameters for each step in `kept`.
 """
 
 import json
 import math
-import sys
 
 import torch
+
+import fixture
 
 STEPS = 25
 torch.set_default_dtype(torch.float64)
@@ -182,14 +181,16 @@ CASES = [
 ]
 
 BATCH = {"sgd": 1, "mini_batch_sgd": 4}
+# The steps after which parameters are kept.
+KEPT = {"quadratic": [1, 2, 5, 10, 20, 25], "rosenbrock": [1, 2, 5, 10, 20, 25], "network": [1, 10, 25]}
 
 
 def problem_named(name, batch):
     return {"quadratic": Quadratic, "rosenbrock": Rosenbrock, "network": lambda: Network(batch)}[name]()
 
 
-def flat(problem):
-    return [float(f"{value:.9g}") for p in problem.parameters.values() for value in p.detach().flatten().tolist()]
+def flat(parameters):
+    return torch.cat([p.detach().flatten() for p in parameters])
 
 
 def run(config, lr, name, wrapper=None):
@@ -200,7 +201,8 @@ def run(config, lr, name, wrapper=None):
     optimizer = CLASSES[config["name"]](parameters, lr=lr, **torch_settings(config))
     slow = [p.detach().clone() for p in parameters]
     average = [p.detach().clone() for p in parameters]
-    kept = {}
+    kept = KEPT[name]
+    rows = []
     for step in range(STEPS):
         optimizer.zero_grad()
         problem.loss(step).backward()
@@ -227,36 +229,28 @@ def run(config, lr, name, wrapper=None):
                     decay = min(decay, (1 + step) / (10 + step))
                 for p, a in zip(parameters, average):
                     a.mul_(decay).add_(p, alpha=1 - decay)
-        if step + 1 in (1, 2, 5, 10, 20, STEPS) and (name != "network" or step + 1 in (1, 10, STEPS)):
-            kept[step + 1] = flat(problem)
-    case = {"optimizer": config, "wrapper": wrapper, "problem": name, "lr": lr, "steps": kept}
-    if wrapper and wrapper["kind"] == "ema":
-        case["average"] = [float(f"{value:.9g}") for a in average for value in a.flatten().tolist()]
-    return case
+        if step + 1 in kept:
+            # Of a moving average, the average; it does not touch the trajectory.
+            rows.append(flat(average if wrapper and wrapper["kind"] == "ema" else parameters))
+    case = {"optimizer": config, "wrapper": wrapper, "problem": name, "lr": lr, "kept": kept}
+    rows = torch.stack(rows)
+    return json.dumps(case, separators=(",", ":")), fixture.entry(rows, keep=rows.numel())
 
 
-def main(path):
-    cases = []
-    for config, rates in CASES:
-        for name, lr in zip(("quadratic", "rosenbrock", "network"), rates):
-            cases.append(run(config, lr, name))
-    wrappers = [
-        {"kind": "sam", "rho": 0.05},
-        {"kind": "sam", "rho": 0.1},
-        {"kind": "lookahead", "every": 5, "alpha": 0.5},
-        {"kind": "lookahead", "every": 3, "alpha": 0.8},
-        {"kind": "ema", "decay": 0.999, "warm_up": True},
-        {"kind": "ema", "decay": 0.9, "warm_up": False},
-    ]
-    for wrapper in wrappers:
-        for config, rates in [(ours("momentum"), PLAIN), (ours("adam"), (0.05, 0.02, 0.02))]:
-            for name, lr in zip(("quadratic", "rosenbrock", "network"), rates):
-                cases.append(run(config, lr, name, wrapper))
-    with open(path, "w") as file:
-        file.write('{"torch": "%s", "cases": [\n' % torch.__version__.split("+")[0])
-        file.write(",\n".join(json.dumps(case, separators=(",", ":")) for case in cases))
-        file.write("\n]}\n")
+WRAPPERS = [
+    {"kind": "sam", "rho": 0.05},
+    {"kind": "sam", "rho": 0.1},
+    {"kind": "lookahead", "every": 5, "alpha": 0.5},
+    {"kind": "lookahead", "every": 3, "alpha": 0.8},
+    {"kind": "ema", "decay": 0.999, "warm_up": True},
+    {"kind": "ema", "decay": 0.9, "warm_up": False},
+]
+WRAPPED = [(ours("momentum"), PLAIN), (ours("adam"), (0.05, 0.02, 0.02))]
 
-
-if __name__ == "__main__":
-    main(sys.argv[1])
+entries = {}
+for wrapper, cases in [(None, CASES)] + [(wrapper, WRAPPED) for wrapper in WRAPPERS]:
+    for config, learning_rates in cases:
+        for name, lr in zip(("quadratic", "rosenbrock", "network"), learning_rates):
+            key, value = run(config, lr, name, wrapper)
+            entries[key] = value
+fixture.write("nn-core", "optim", entries)

@@ -1,17 +1,18 @@
-"""Learning rates of torch.optim.lr_scheduler over 200 steps, for crates/nn-core/tests/optim.
+"""Learning rates of torch.optim.lr_scheduler over 200 steps, for `crates/nn-core/tests/optim/schedules.rs`. Run through
+`cargo xtask parity schedule`.
 
-    python xtask/reference/schedule.py crates/nn-core/tests/fixtures/schedule.json
-
-Noam is not in PyTorch: it is its LambdaLR with the formula of https://arxiv.org/abs/1706.03762, section 5.3.
+An entry's name is the case as JSON. Noam is not in PyTorch: it is its LambdaLR with the formula of
+https://arxiv.org/abs/1706.03762, section 5.3.
 """
 
 import json
 import math
-import sys
 import warnings
 
 import torch
 from torch.optim import lr_scheduler as s
+
+import fixture
 
 STEPS = 200
 warnings.filterwarnings("ignore")
@@ -94,7 +95,7 @@ def plateau(lr, ours, **settings):
     for i in range(STEPS):
         scheduler.step(sign * metric(i))
         kept.append(optimizer.param_groups[0]["lr"])
-    return {"lr": lr, "plateau": ours, "rates": kept}
+    return {"lr": lr, "plateau": ours}, kept
 
 
 def plateau_cases():
@@ -107,14 +108,12 @@ def plateau_cases():
     yield plateau(0.1, ours, mode="max", factor=0.3, patience=0, threshold=0.0, threshold_mode="abs", cooldown=2)
 
 
-def main(path):
-    cases = [{"lr": lr, "schedule": ours, "rates": rates(lr, build)} for lr, ours, build in CASES]
-    cases += list(plateau_cases())
-    with open(path, "w") as file:
-        file.write('{"torch": "%s", "cases": [\n' % torch.__version__.split("+")[0])
-        file.write(",\n".join(json.dumps(case, separators=(",", ":")) for case in cases))
-        file.write("\n]}\n")
+def entry(case, values):
+    """All values to the last digit: both sides compute in float64."""
+    norm = math.sqrt(math.fsum(value * value for value in values))
+    value = {"shape": [len(values)], "norm": fixture.number(norm), "stride": 1, "values": values}
+    return json.dumps(case, separators=(",", ":")), value
 
 
-if __name__ == "__main__":
-    main(sys.argv[1])
+cases = [({"lr": lr, "schedule": ours}, rates(lr, build)) for lr, ours, build in CASES]
+fixture.write("nn-core", "schedule", dict(entry(*case) for case in cases + list(plateau_cases())))
