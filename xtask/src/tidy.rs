@@ -140,6 +140,9 @@ fn is_test_file(path: &str) -> bool {
 /// Lines of code outside comments, strings and tests, numbered from 1.
 fn library_lines(text: &str) -> Vec<(usize, String)> {
     let code = source::code(text);
+    if code.contains("#![cfg(test)]") {
+        return Vec::new();
+    }
     let tests = source::test_lines(&code);
     code.lines()
         .zip(tests)
@@ -164,8 +167,8 @@ fn workspace_dependencies(manifest: &File) -> Result<Vec<Finding>, String> {
         for dependency in sections(&table, section).flat_map(|section| section.keys()) {
             let Some(other) = dependency.strip_prefix("fornax-") else { continue };
             let allowed = if NOT_FAMILIES.contains(&this) {
-                // A crate may name itself in dev-dependencies, to turn its own features on for tests.
-                for_tests && other == this
+                // For tests and examples only: itself, to turn its own features on, and nn-core the data of prep.
+                for_tests && (other == this || (this == "nn-core" && other == "prep"))
             } else {
                 other == "nn-core"
                     || (for_tests && other == "prep")

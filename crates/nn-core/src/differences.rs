@@ -1,4 +1,5 @@
 //! Central differences in double precision, for the tests of this crate's derivatives.
+#![cfg(test)]
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 

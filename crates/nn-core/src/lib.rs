@@ -27,7 +27,6 @@ pub mod schedule;
 #[cfg(feature = "train")]
 pub mod train;
 
-#[cfg(test)]
 mod differences;
 mod name;
 mod noise;
