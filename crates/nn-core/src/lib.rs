@@ -21,6 +21,7 @@ pub mod regularization;
 pub mod train;
 
 #[cfg(test)]
+#[path = "tests/differences.rs"]
 mod differences;
 mod name;
 
