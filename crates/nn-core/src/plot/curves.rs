@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::axis::{Axis, Frame, LABEL_SIZE, Scale, TITLE_SIZE, number};
-use super::canvas::{Align, Canvas, Picture, Type};
+use super::canvas::{Align, Canvas, Type};
 use super::color::SERIES;
-use super::{Color, PlotError};
+use super::legend::{Entry, draw_legend, rows};
+use super::{Color, Picture, PlotError};
 
 /// One series: a named line through points. NaN and infinities are gaps.
 #[derive(Debug, Clone)]
@@ -168,7 +169,7 @@ impl Panel {
         };
         let shown = || self.lines.iter().flat_map(|line| &line.points).filter(|point| drawn(point));
         for line in &self.lines {
-            if !line.points.iter().any(drawn) {
+            if !line.points.iter().any(&drawn) {
                 let positive = if self.y_scale == Scale::Log { " and positive, for a log axis" } else { "" };
                 let reason = format!(
                     "none of the {} points of line {:?} can be drawn: expected finite values{positive}",
@@ -303,15 +304,6 @@ fn look(line: &Line, index: usize) -> (Color, bool) {
     (color, line.dashed || (line.color.is_none() && index >= SERIES.len()))
 }
 
-pub(crate) struct Entry {
-    pub(crate) name: String,
-    pub(crate) color: Color,
-    pub(crate) dashed: bool,
-    pub(crate) width: f64,
-}
-
-const ENTRY: f64 = LABEL_SIZE - 0.5;
-
 /// The legend's entries in rows no wider than `width`; a lone line needs none.
 fn legend(panel: &Panel, width: f64) -> Vec<Vec<Entry>> {
     let named = panel.lines.iter().enumerate().filter(|(_, line)| !line.name.is_empty());
@@ -320,44 +312,6 @@ fn legend(panel: &Panel, width: f64) -> Vec<Vec<Entry>> {
         Entry::new(&line.name, color, dashed)
     });
     if panel.lines.len() < 2 { Vec::new() } else { rows(entries, width) }
-}
-
-impl Entry {
-    pub(crate) fn new(name: &str, color: Color, dashed: bool) -> Self {
-        let width = 24.0 + Type::new(ENTRY, Color::INK).width(name) + 16.0;
-        Self { name: name.to_owned(), color, dashed, width }
-    }
-}
-
-pub(crate) fn rows(entries: impl Iterator<Item = Entry>, width: f64) -> Vec<Vec<Entry>> {
-    let mut rows: Vec<Vec<Entry>> = Vec::new();
-    let mut used = f64::INFINITY;
-    for entry in entries {
-        if used + entry.width > width {
-            rows.push(Vec::new());
-            used = 0.0;
-        }
-        used += entry.width;
-        if let Some(row) = rows.last_mut() {
-            row.push(entry);
-        }
-    }
-    rows
-}
-
-pub(crate) fn draw_legend(canvas: &mut Canvas, rows: &[Vec<Entry>], (left, top): (f64, f64)) {
-    for (i, row) in rows.iter().enumerate() {
-        let (mut x, y) = (left, top + 15.0 * i as f64);
-        for entry in row {
-            let key = [(x + 1.0, y), (x + 17.0, y)];
-            match entry.dashed {
-                true => canvas.dashed(&key, 2.0, entry.color, 4.0, 3.5),
-                false => canvas.line(&key, 2.4, entry.color),
-            }
-            canvas.text((x + 23.0, y), &entry.name, Type::new(ENTRY, Color::INK));
-            x += entry.width;
-        }
-    }
 }
 
 fn draw_lines(canvas: &mut Canvas, panel: &Panel, frame: &Frame) {
