@@ -30,6 +30,13 @@ def entry(tensor, keep=KEEP):
     }
 
 
+def exact(values):
+    """Every element with all its digits, for tests in double precision."""
+    tensor = torch.as_tensor(values, dtype=torch.float64).detach()
+    norm = float(tensor.norm())
+    return {"shape": list(tensor.shape), "norm": norm, "stride": 1, "values": tensor.flatten().tolist()}
+
+
 def parameters(prefix, module):
     """An entry for each parameter and running statistic."""
     return {f"{prefix}.{k}": entry(v) for k, v in module.state_dict().items() if v.is_floating_point()}

@@ -27,6 +27,8 @@ pub mod schedule;
 #[cfg(feature = "train")]
 pub mod train;
 
+#[cfg(test)]
+#[path = "tests/differences.rs"]
 mod differences;
 mod name;
 mod noise;

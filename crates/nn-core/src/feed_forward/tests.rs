@@ -4,6 +4,8 @@ use burn::tensor::{DType, Device};
 
 use super::*;
 use crate::activation::Activation;
+use crate::check::contract::{Contract, Output};
+use crate::check::{GradCheck, fill};
 use crate::config::{from_json, to_json};
 use crate::differences::{assert_close, scattered, tensor, values};
 use crate::init::Init;
@@ -89,55 +91,78 @@ fn backpropagation_by_hand_agrees_with_autodiff_to_a_millionth() {
 }
 
 #[test]
-fn gradients_of_the_whole_network_are_the_limit_of_differences() {
-    let config = FeedForwardConfig::new(3, vec![4], 2)
-        .with_hidden_activation(Activation::Prelu { slope: 0.25 })
-        .with_output_activation(Activation::Softmax);
-    let model = double(config);
+fn gradients_of_whole_networks_are_the_limit_of_differences() {
     let device = Device::flex().autodiff();
-    let inputs = tensor(&scattered(15, -2.0, 2.0), [5, 3], &device);
-    let targets = tensor(&[1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.5, 0.5, 0.0, 1.0], [5, 2], &device);
-    let value =
-        |model: &FeedForward| loss(Activation::Softmax, model.logits(inputs.clone()), targets.clone());
-    let gradients = value(&model).backward();
-    let step = 1e-6;
-    let at = |model: FeedForward| value(&model).into_scalar::<f64>();
-
-    // One weight of the first layer, one bias of the last, and the learned slope.
-    let mut numeric = Vec::new();
-    for sign in [1.0, -1.0] {
-        let mut moved = model.clone();
-        let nudge = tensor(&[0.0, sign * step, 0.0, 0.0], [1, 4], &device);
-        let weight = moved.layers[0].linear.weight.val().slice_assign([1..2, 0..4], {
-            let row = moved.layers[0].linear.weight.val().slice([1..2, 0..4]);
-            row + nudge
+    // Three weights and three biases, and a learned slope for each of two hidden layers.
+    for (hidden, output, tensors) in [
+        (Activation::Prelu { slope: 0.25 }, Activation::Softmax, 8),
+        (Activation::SwiGlu, Activation::Sigmoid, 6),
+        (Activation::Gelu, Activation::Linear, 6),
+    ] {
+        let config = FeedForwardConfig::new(3, vec![4, 4], 2)
+            .with_hidden_activation(hidden)
+            .with_output_activation(output);
+        let inputs = tensor(&scattered(15, -2.0, 2.0), [5, 3], &device);
+        let targets = tensor(&[1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.5, 0.5, 0.0, 1.0], [5, 2], &device);
+        let report = GradCheck::new().model(config.init(&device).unwrap(), |model| {
+            loss(output, model.logits(inputs.clone()), targets.clone())
         });
-        moved.layers[0].linear.weight = Param::from_tensor(weight.detach());
-        numeric.push(at(moved));
-        let mut moved = model.clone();
-        let bias = moved.layers[1].linear.bias.take().unwrap().val();
-        moved.layers[1].linear.bias =
-            Some(Param::from_tensor((bias + tensor(&[sign * step, 0.0], [2], &device)).detach()));
-        numeric.push(at(moved));
-        let mut moved = model.clone();
-        let prelu = moved.layers[0].activation.prelu.as_mut().unwrap();
-        prelu.alpha = Param::from_tensor((prelu.alpha.val() + sign * step).detach());
-        numeric.push(at(moved));
+        assert_eq!(report.unwrap().compared, tensors, "{hidden}");
     }
-    let numeric: Vec<f64> = (0..3).map(|i| (numeric[i] - numeric[i + 3]) / (2.0 * step)).collect();
-    let weight = values(model.layers[0].linear.weight.val().grad(&gradients).unwrap())[4 + 1];
-    let bias = values(model.layers[1].linear.bias.as_ref().unwrap().val().grad(&gradients).unwrap())[0];
-    let slope = model.layers[0]
-        .activation
-        .prelu
-        .as_ref()
-        .unwrap()
-        .alpha
-        .val()
-        .grad(&gradients)
-        .unwrap()
-        .into_scalar();
-    assert_close(&[weight, bias, slope], &numeric, 1e-5, 1e-8);
+}
+
+/// A network under the promises of [`crate::check::contract`].
+struct Case {
+    config: FeedForwardConfig,
+    parameters: usize,
+}
+
+impl Contract for Case {
+    type Config = FeedForwardConfig;
+    type Model = FeedForward;
+
+    fn config(&self) -> FeedForwardConfig {
+        self.config.clone()
+    }
+
+    fn without_noise(&self) -> FeedForwardConfig {
+        self.config().with_dropout(0.0)
+    }
+
+    fn init(&self, config: &FeedForwardConfig, device: &Device) -> FeedForward {
+        config.init(device).unwrap()
+    }
+
+    fn forward(&self, model: &FeedForward, batch: usize, device: &Device) -> Output {
+        model.forward(fill::input("inputs", [batch, self.config.input], device)).into()
+    }
+
+    fn loss(&self, model: &FeedForward, batch: usize, device: &Device) -> Tensor<1> {
+        let logits = model.logits(fill::input("inputs", [batch, self.config.input], device));
+        let targets = fill::input("targets", [batch, self.config.output], device);
+        let targets = Activation::Softmax.apply(targets * 1e3); // one class of each row
+        loss(self.config.output_activation, logits, targets)
+    }
+
+    fn output_shape(&self, batch: usize) -> Vec<usize> {
+        vec![batch, self.config.output]
+    }
+
+    fn parameters(&self) -> usize {
+        self.parameters
+    }
+}
+
+crate::contract! {
+    digits: Case { config: FeedForwardConfig::digits(), parameters: 669_706 };
+    gated: Case {
+        config: FeedForwardConfig::new(6, vec![32, 32], 3)
+            .with_hidden_activation(Activation::SwiGlu)
+            .with_output_activation(Activation::Sigmoid)
+            .with_dropout(0.1),
+        // 6·64 + 64, 32·64 + 64, 32·3 + 3
+        parameters: 448 + 2_112 + 99,
+    };
 }
 
 #[test]

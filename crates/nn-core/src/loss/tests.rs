@@ -1,8 +1,8 @@
 use burn::tensor::{Device, Int, Tensor};
-use serde_json::Value;
 
 use super::*;
 use crate::ConfigError;
+use crate::check::Fixture;
 use crate::differences::{assert_close, assert_gradient, gradient, scattered, tensor, values};
 use crate::init::Draw;
 
@@ -63,14 +63,10 @@ fn assert_parity<const D: usize, const E: usize>(
     x: &[f64],
     shape: [usize; D],
 ) {
-    let fixture: Value = serde_json::from_str(include_str!("../../tests/fixtures/loss.json")).unwrap();
-    let numbers =
-        |value: &Value| value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect::<Vec<_>>();
-    let case = &fixture["cases"][case];
-    let value = values(f(tensor(x, shape, &Device::flex())));
-    assert_close(&value, &numbers(&case["value"]), 1e-9, 1e-12);
-    let gradient = gradient(|x| f(x).sum(), x, shape);
-    assert_close(&gradient, &numbers(&case["gradient"][0]), 1e-7, 1e-12);
+    let fixture = Fixture::parse(include_str!("../../tests/fixtures/loss.json")).unwrap();
+    let reference = |part: &str| fixture.entry(&format!("{case}/{part}")).unwrap().values.clone();
+    assert_close(&values(f(tensor(x, shape, &Device::flex()))), &reference("value"), 1e-9, 1e-12);
+    assert_close(&gradient(|x| f(x).sum(), x, shape), &reference("gradient"), 1e-7, 1e-12);
 }
 
 #[test]

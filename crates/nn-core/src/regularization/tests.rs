@@ -3,10 +3,10 @@ use burn::nn::conv::Conv2dConfig;
 use burn::nn::{DropoutConfig, Linear, LinearConfig};
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, Int, Tensor};
-use serde_json::Value;
 
 use super::*;
 use crate::ConfigError;
+use crate::check::Fixture;
 use crate::differences::{assert_close, assert_gradient, gradient, scattered, tensor, values};
 use crate::loss::cross_entropy;
 
@@ -24,15 +24,9 @@ fn training() -> Device {
     Device::flex().autodiff()
 }
 
-fn fixture() -> (Value, Vec<f64>, Vec<f64>) {
-    let fixture: Value =
-        serde_json::from_str(include_str!("../../tests/fixtures/regularization.json")).unwrap();
-    let (weight, upstream) = (numbers(&fixture["weight"]), numbers(&fixture["upstream"]));
-    (fixture, weight, upstream)
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+fn reference(name: &str) -> Vec<f64> {
+    let text = include_str!("../../tests/fixtures/regularization.json");
+    Fixture::parse(text).unwrap().entry(name).unwrap().values.clone()
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -344,20 +338,19 @@ fn the_best_model_comes_back() {
 
 #[test]
 fn spectral_norm_equals_pytorchs_in_value_and_gradient() {
-    let (fixture, weight, upstream) = fixture();
+    let (weight, upstream) = (reference("weight"), reference("upstream"));
     let model = spectral_norm::spectral_norm(hold(tensor(&weight, [4, 3], &training())), weights(), 1);
     let model = spectral_norm::power_iteration(model, 500);
     let effective = model.weight.val();
-    let case = &fixture["spectral_norm"];
-    assert_close(&values(effective.clone()), &numbers(&case["value"]), 1e-9, 1e-12);
+    assert_close(&values(effective.clone()), &reference("spectral_norm/value"), 1e-9, 1e-12);
     let gradients = (effective * tensor(&upstream, [4, 3], &training())).sum().backward();
     let gradient = values(model.weight.base().grad(&gradients).unwrap());
-    assert_close(&gradient, &numbers(&case["gradient"]), 1e-8, 1e-11);
+    assert_close(&gradient, &reference("spectral_norm/gradient"), 1e-8, 1e-11);
 }
 
 #[test]
 fn the_gradient_of_spectral_norm_is_its_formula_and_the_limit_of_differences() {
-    let (_, weight, upstream) = fixture();
+    let (weight, upstream) = (reference("weight"), reference("upstream"));
     let u = [0.5, -0.5, 0.5, 0.5];
     let norm = spectral_norm::SpectralNorm { u: Param::from_tensor(tensor(&u, [4], &training())) };
     let apply = |w: Tensor<2>| {
@@ -414,29 +407,28 @@ fn spectral_norm_survives_saving_and_is_the_same_at_inference() {
 
 #[test]
 fn weight_norm_equals_pytorchs_in_value_and_gradients() {
-    let (fixture, weight, upstream) = fixture();
-    let case = &fixture["weight_norm"];
+    let (weight, upstream) = (reference("weight"), reference("upstream"));
     // PyTorch's units are rows, a Linear's of Burn columns.
     let turned = |x: &[f64]| tensor(x, [4, 3], &training()).transpose();
     let model = weight_norm::weight_norm(hold(turned(&weight).detach()), weights());
     assert_close(&values(model.weight.val().transpose()), &weight, 1e-12, 1e-14);
 
     let base = model.weight.base().detach().require_grad();
-    let g = tensor(&numbers(&fixture["lengths"]), [4], &training());
+    let g = tensor(&reference("lengths"), [4], &training());
     let norm = weight_norm::WeightNorm { g: Param::from_tensor(g), axis: 1 };
     let effective = burn::module::Reparameterization::apply(&norm, base.clone());
-    assert_close(&values(effective.clone().transpose()), &numbers(&case["value"]), 1e-12, 1e-14);
+    assert_close(&values(effective.clone().transpose()), &reference("weight_norm/value"), 1e-12, 1e-14);
     let gradients = (effective * turned(&upstream)).sum().backward();
-    assert_close(&values(norm.g.val().grad(&gradients).unwrap()), &numbers(&case["g"]), 1e-10, 1e-12);
+    assert_close(&values(norm.g.val().grad(&gradients).unwrap()), &reference("weight_norm/g"), 1e-10, 1e-12);
     let of_v = base.grad(&gradients).unwrap();
-    assert_close(&values(of_v.clone().transpose()), &numbers(&case["v"]), 1e-10, 1e-12);
+    assert_close(&values(of_v.clone().transpose()), &reference("weight_norm/v"), 1e-10, 1e-12);
     let along = (of_v * base.without_autodiff()).sum_dim(0);
     assert_close(&values(along), &[0.0; 4], 0.0, 1e-12);
 }
 
 #[test]
 fn gradients_of_weight_norm_are_the_limit_of_differences() {
-    let (_, weight, upstream) = fixture();
+    let (weight, upstream) = (reference("weight"), reference("upstream"));
     let g = [2.0, 0.5, 1.0];
     let through = |v: Tensor<2>, g: Tensor<1>| {
         let upstream = tensor(&upstream, [4, 3], &v.device());

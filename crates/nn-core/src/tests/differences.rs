@@ -1,11 +1,8 @@
-//! Central differences in double precision, for the tests of this crate's derivatives.
-#![cfg(test)]
+//! Double-precision tensors and derivatives, for the tests of this crate.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-/// Step of the central difference: near the cube root of the f64 epsilon, where truncation (ε²)
-/// and rounding (2⁻⁵²/ε) balance.
-const STEP: f64 = 1e-6;
+use crate::check::GradCheck;
 
 /// A double-precision tensor that records gradients.
 pub(crate) fn leaf<const D: usize>(values: &[f64], shape: [usize; D]) -> Tensor<D> {
@@ -43,25 +40,19 @@ pub(crate) fn gradient<const D: usize>(
     values(x.grad(&gradients).expect("f depends on x"))
 }
 
-/// Asserts that autodiff and central differences agree on the gradient of `f` at `x`
-/// (rtol 1e-5, atol 1e-7).
+/// Asserts that autodiff and central differences agree on the whole Jacobian of `f` at `x`
+/// ([`GradCheck`]'s defaults: rtol 1e-5, atol 1e-7).
 #[track_caller]
 pub(crate) fn assert_gradient<const D: usize>(
     f: impl Fn(Tensor<D>) -> Tensor<1>,
     x: &[f64],
     shape: [usize; D],
 ) {
-    let analytic = gradient(&f, x, shape);
-    let at = |x: &[f64]| f(tensor(x, shape, &Device::flex())).sum().into_scalar::<f64>();
-    let numeric: Vec<f64> = (0..x.len())
-        .map(|i| {
-            let (mut low, mut high) = (x.to_vec(), x.to_vec());
-            low[i] -= STEP;
-            high[i] += STEP;
-            (at(&high) - at(&low)) / (2.0 * STEP)
-        })
-        .collect();
-    assert_close(&analytic, &numeric, 1e-5, 1e-7);
+    let x = TensorData::new(x.to_vec(), shape);
+    let report = GradCheck::new().function(&Device::flex(), &[("x", x)], |inputs| f(inputs.get::<D>("x")));
+    if let Err(error) = report {
+        panic!("{error}");
+    }
 }
 
 /// `count` numbers in [low, high], the same on every run, evenly scattered (golden ratio).

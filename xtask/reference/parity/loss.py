@@ -1,13 +1,14 @@
-"""Reference values of losses, from PyTorch and torchvision in double precision.
+"""Losses of PyTorch and torchvision in double precision: unreduced values, and the gradient of their sum
+with respect to the first input.
 
-    python xtask/reference/loss.py > crates/nn-core/tests/fixtures/loss.json
+Checked by `crates/nn-core/src/loss/tests.rs`. Run through `cargo xtask parity loss`.
 """
-
-import json
 
 import torch
 import torch.nn.functional as F
 import torchvision.ops as ops
+
+import fixture
 
 torch.set_default_dtype(torch.float64)
 
@@ -23,13 +24,15 @@ BOXES = [[0, 0, 4, 3], [1, 1, 6, 8], [0, 0, 1, 1], [0, 0, 2, 2], [1, 2, 4, 4], [
 OTHER = [[1, 1, 5, 4], [2, 3, 4, 5], [3, 2, 5, 3], [2.5, 0.5, 3, 2.5], [1.5, 1, 4.5, 6], [90, 80, 95, 99], [0.15, 0.12, 0.3, 0.3]]
 
 
-def evaluate(loss, *inputs):
-    """The unreduced loss and the gradient of its sum with respect to each input."""
+entries = {}
+
+
+def record(name, loss, *inputs):
     leaves = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in inputs]
     value = loss(*leaves)
     value.sum().backward()
-    gradients = [x.grad.flatten().tolist() for x in leaves]
-    return {"value": value.flatten().tolist(), "gradient": gradients}
+    entries[f"{name}/value"] = fixture.exact(value)
+    entries[f"{name}/gradient"] = fixture.exact(leaves[0].grad)
 
 
 def mixture(logits, mean, log_std):
@@ -49,28 +52,28 @@ classes, binary, soft, target = map(torch.tensor, (CLASSES, BINARY, SOFT, TARGET
 binary = binary.double()
 component_mean = [[[0.3 * (b + 1) - 0.5 * k, 0.7 * k - 0.2 * b] for k in range(4)] for b in range(3)]
 component_std = [[[0.1 * k - 0.2, 0.2 * b - 0.1 * k] for k in range(4)] for b in range(3)]
-boxes = {
-    f"box_{name}": evaluate(lambda a, b, f=f: f(a, b, reduction="none"), BOXES, OTHER)
-    for name, f in (
-        ("giou", ops.generalized_box_iou_loss),
-        ("diou", ops.distance_box_iou_loss),
-        ("ciou", ops.complete_box_iou_loss),
-    )
-}
-cases = {
-    "cross_entropy_soft": evaluate(lambda z: F.cross_entropy(z, soft, reduction="none"), LOGITS),
-    "label_smoothing_0.1": evaluate(
-        lambda z: F.cross_entropy(z, classes, label_smoothing=0.1, reduction="none"), LOGITS
-    ),
-    "focal_2_0.25": evaluate(lambda z: ops.sigmoid_focal_loss(z, binary, alpha=0.25, gamma=2.0), LOGITS),
-    "focal_1.5": evaluate(lambda z: ops.sigmoid_focal_loss(z, binary, alpha=-1, gamma=1.5), LOGITS),
-    "gaussian_nll": evaluate(
-        lambda m, s: F.gaussian_nll_loss(m, target, s.exp(), full=True, eps=0, reduction="none"), MEAN, LOG_VAR
-    ),
-    "mixture": evaluate(mixture, LOGITS, component_mean, component_std),
-    "kl": evaluate(kl, MEAN, LOG_VAR, TARGET, [[0.0, 0.5], [-1.0, 1.0], [0.3, -0.2]]),
-    "bce_real": evaluate(lambda z: F.binary_cross_entropy_with_logits(z, torch.full_like(z, 0.9)).view(1), LOGITS),
-    "bce_fake": evaluate(lambda z: F.binary_cross_entropy_with_logits(z, torch.zeros_like(z)).view(1), LOGITS),
-    **boxes,
-}
-print(json.dumps({"torch": torch.__version__.split("+")[0], "cases": cases}))
+record("cross_entropy_soft", lambda z: F.cross_entropy(z, soft, reduction="none"), LOGITS)
+record(
+    "label_smoothing_0.1",
+    lambda z: F.cross_entropy(z, classes, label_smoothing=0.1, reduction="none"),
+    LOGITS,
+)
+record("focal_2_0.25", lambda z: ops.sigmoid_focal_loss(z, binary, alpha=0.25, gamma=2.0), LOGITS)
+record("focal_1.5", lambda z: ops.sigmoid_focal_loss(z, binary, alpha=-1, gamma=1.5), LOGITS)
+record(
+    "gaussian_nll",
+    lambda m, s: F.gaussian_nll_loss(m, target, s.exp(), full=True, eps=0, reduction="none"),
+    MEAN,
+    LOG_VAR,
+)
+record("mixture", mixture, LOGITS, component_mean, component_std)
+record("kl", kl, MEAN, LOG_VAR, TARGET, [[0.0, 0.5], [-1.0, 1.0], [0.3, -0.2]])
+record("bce_real", lambda z: F.binary_cross_entropy_with_logits(z, torch.full_like(z, 0.9)).view(1), LOGITS)
+record("bce_fake", lambda z: F.binary_cross_entropy_with_logits(z, torch.zeros_like(z)).view(1), LOGITS)
+for name, f in (
+    ("giou", ops.generalized_box_iou_loss),
+    ("diou", ops.distance_box_iou_loss),
+    ("ciou", ops.complete_box_iou_loss),
+):
+    record(f"box_{name}", lambda a, b: f(a, b, reduction="none"), BOXES, OTHER)
+fixture.write("nn-core", "loss", entries)

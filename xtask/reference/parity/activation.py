@@ -1,12 +1,12 @@
-"""Reference values of every activation, from PyTorch in double precision.
+"""Every activation in double precision: values, and gradients of their (weighted) sum.
 
-    python xtask/reference/activation.py > crates/nn-core/tests/fixtures/activation.json
+Checked by `crates/nn-core/src/activation/tests.rs`. Run through `cargo xtask parity activation`.
 """
-
-import json
 
 import torch
 import torch.nn.functional as F
+
+import fixture
 
 # No point of the grid is a kink (0, ±1, ±3).
 GRID = [-8.125 + 0.25 * k for k in range(66)] + [-100.0, -20.5, 20.5, 100.0]
@@ -41,25 +41,21 @@ ROWWISE = {
 }
 
 
-def evaluate(f, values, upstream=None):
-    x = torch.tensor(values, dtype=torch.float64, requires_grad=True)
-    y = f(x)
-    weight = torch.ones_like(y) if upstream is None else torch.tensor(upstream)[:, : y.shape[1]].double()
-    (y * weight).sum().backward()
-    return {"value": y.flatten().tolist(), "gradient": x.grad.flatten().tolist()}
-
-
-# Floats of the upstream gradient must be the same numbers in Rust: take them in double precision.
 torch.set_default_dtype(torch.float64)
-print(
-    json.dumps(
-        {
-            "torch": torch.__version__.split("+")[0],
-            "grid": GRID,
-            "elementwise": {name: evaluate(f, GRID) for name, f in ELEMENTWISE.items()},
-            "rows": sum(ROWS, []),
-            "upstream": UPSTREAM,
-            "rowwise": {name: evaluate(f, ROWS, UPSTREAM) for name, f in ROWWISE.items()},
-        }
-    )
-)
+entries = {"grid": fixture.exact(GRID), "rows": fixture.exact(ROWS), "upstream": fixture.exact(UPSTREAM)}
+
+
+def record(name, f, values, upstream=None):
+    x = torch.tensor(values, requires_grad=True)
+    y = f(x)
+    weight = torch.ones_like(y) if upstream is None else torch.tensor(upstream)[:, : y.shape[1]]
+    (y * weight).sum().backward()
+    entries[f"{name}/value"] = fixture.exact(y)
+    entries[f"{name}/gradient"] = fixture.exact(x.grad)
+
+
+for name, f in ELEMENTWISE.items():
+    record(f"elementwise/{name}", f, GRID)
+for name, f in ROWWISE.items():
+    record(f"rowwise/{name}", f, ROWS, UPSTREAM)
+fixture.write("nn-core", "activation", entries)

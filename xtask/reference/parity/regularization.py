@@ -1,13 +1,13 @@
-"""Reference values of spectral and weight normalisation, from PyTorch in double precision.
+"""Spectral and weight normalisation in double precision: effective weights and gradients.
 
-    python xtask/reference/regularization.py > crates/nn-core/tests/fixtures/regularization.json
+Checked by `crates/nn-core/src/regularization/tests.rs`. Run through `cargo xtask parity regularization`.
 """
-
-import json
 
 import torch
 from torch import nn
 from torch.nn.utils import parametrizations
+
+import fixture
 
 torch.set_default_dtype(torch.float64)
 
@@ -22,15 +22,16 @@ def layer(parametrize):
     return parametrize(linear)
 
 
-def flat(x):
-    return x.detach().flatten().tolist()
-
-
 torch.manual_seed(0)
 spectral = layer(lambda m: parametrizations.spectral_norm(m, n_power_iterations=500))
 effective = spectral.weight
 (effective * torch.tensor(UPSTREAM)).sum().backward()
-spectral_case = {"value": flat(effective), "gradient": flat(spectral.parametrizations.weight.original.grad)}
+entries = {
+    "weight": fixture.exact(WEIGHT),
+    "upstream": fixture.exact(UPSTREAM),
+    "spectral_norm/value": fixture.exact(effective),
+    "spectral_norm/gradient": fixture.exact(spectral.parametrizations.weight.original.grad),
+}
 
 weight = layer(parametrizations.weight_norm)
 g, v = weight.parametrizations.weight.original0, weight.parametrizations.weight.original1
@@ -38,17 +39,10 @@ with torch.no_grad():
     g.copy_(torch.tensor([[2.0], [0.5], [1.0], [1.5]]))
 effective = weight.weight
 (effective * torch.tensor(UPSTREAM)).sum().backward()
-weight_case = {"value": flat(effective), "g": flat(g.grad), "v": flat(v.grad)}
-
-print(
-    json.dumps(
-        {
-            "torch": torch.__version__.split("+")[0],
-            "weight": sum(WEIGHT, []),
-            "upstream": sum(UPSTREAM, []),
-            "lengths": flat(g),
-            "spectral_norm": spectral_case,
-            "weight_norm": weight_case,
-        }
-    )
-)
+entries |= {
+    "lengths": fixture.exact(g.flatten()),
+    "weight_norm/value": fixture.exact(effective),
+    "weight_norm/g": fixture.exact(g.grad.flatten()),
+    "weight_norm/v": fixture.exact(v.grad),
+}
+fixture.write("nn-core", "regularization", entries)
