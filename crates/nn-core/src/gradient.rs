@@ -1,10 +1,11 @@
 //! From a loss to gradients that are known to be finite.
 
+use std::collections::HashSet;
 use std::fmt;
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 /// A NaN or an infinity, and the first tensor it was found in.
 ///
@@ -91,28 +92,77 @@ pub fn gradients<M: Module>(loss: Tensor<1>, model: &M) -> Result<(f32, Gradient
 /// ‖g‖ = √( Σ over parameters p, Σ over elements i of g_p[i]² )
 /// ```
 ///
-/// Squares are summed in f32 on the device, one read-back for the whole model.
+/// Squares are summed in f32 (f64 for an f64 model) on the device, with one read-back for the whole
+/// model. A parameter that two fields share counts once.
 pub fn global_norm<M: Module>(model: &M, gradients: &GradientsParams) -> f64 {
-    let mut visitor = SquareSum { gradients, sum: None };
+    let mut visitor = SquareSum { gradients, seen: HashSet::new(), sum: None };
     model.visit(&mut visitor);
     visitor.sum.map_or(0.0, |sum| sum.into_scalar::<f64>().sqrt())
 }
 
+/// Elements from which flex sums in parallel, in an order that follows the thread schedule.
+const PARALLEL_SUM: usize = 4 * 1024 * 1024;
+
+/// Sum of the squares of all elements, the same bits on every run.
+///
+/// Halves are widened first: 256² no longer fits into an f16.
+pub(crate) fn square_sum<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
+    let tensor =
+        if matches!(tensor.dtype(), DType::F16 | DType::BF16) { tensor.cast(DType::F32) } else { tensor };
+    let square = tensor.square();
+    let dims = square.dims();
+    if dims.iter().product::<usize>() < PARALLEL_SUM {
+        return square.sum();
+    }
+    // Row sums first: each row is summed by one thread, and what is left is short.
+    let longest = (0..D).max_by_key(|&dim| dims[dim]).unwrap_or(0);
+    square.sum_dim(longest).sum()
+}
+
 struct SquareSum<'a> {
     gradients: &'a GradientsParams,
+    seen: HashSet<ParamId>,
     sum: Option<Tensor<1>>,
 }
 
 impl ModuleVisitor for SquareSum<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if !self.seen.insert(param.id) {
+            return;
+        }
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            let square = gradient.square().sum();
+            let square = square_sum(gradient);
             self.sum = Some(match self.sum.take() {
                 Some(sum) => sum + square,
                 None => square,
             });
         }
     }
+}
+
+/// Path of every float parameter of a module, in declaration order.
+pub(crate) fn parameter_paths<M: Module>(model: &M) -> Vec<String> {
+    #[derive(Default)]
+    struct Paths {
+        path: Vec<String>,
+        found: Vec<String>,
+    }
+    impl ModuleVisitor for Paths {
+        fn enter_module(&mut self, name: &str, _container_type: &str) {
+            self.path.push(name.to_owned());
+        }
+
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.path.pop();
+        }
+
+        fn visit_float<const D: usize>(&mut self, _param: &Param<Tensor<D>>) {
+            self.found.push(self.path.join("."));
+        }
+    }
+    let mut visitor = Paths::default();
+    model.visit(&mut visitor);
+    visitor.found
 }
 
 /// Walks a module in declaration order and stops at the first element that is not finite.
@@ -189,6 +239,37 @@ mod tests {
         let (value, gradients) = gradients(loss, &linear).unwrap();
         assert!((value - (10.0 + bias)).abs() < 1e-6);
         assert!((global_norm(&linear, &gradients) - 6f64.sqrt()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_shared_parameter_counts_once() {
+        #[derive(Module, Debug)]
+        struct Tied {
+            encoder: Linear,
+            decoder: Linear,
+        }
+        let (linear, device) = model();
+        let tied = Tied { encoder: linear.clone(), decoder: linear };
+        let x = Tensor::<2>::from_data([[2.0, 1.0]], &device);
+        let loss = (tied.encoder.forward(x.clone()) + tied.decoder.forward(x)).sum();
+        let (_, gradients) = gradients(loss, &tied).unwrap();
+        // Twice the gradient of one use, over one set of parameters.
+        assert!((global_norm(&tied, &gradients) - 2.0 * 6f64.sqrt()).abs() < 1e-5);
+    }
+
+    #[test]
+    fn a_large_sum_of_squares_is_exact_and_repeats() {
+        let device = Device::flex();
+        let rows = 2 * PARALLEL_SUM / 4096;
+        let ramp = Tensor::<1, burn::tensor::Int>::arange(0..4096, &device).float().div_scalar(4096.0);
+        let tensor = ramp.reshape([1, 4096]).expand([rows, 4096]);
+        let sum: f64 = square_sum(tensor.clone()).into_scalar();
+        // Σ (i/n)² for i < n is (n−1)(2n−1)/(6n).
+        let row = 4095.0 * 8191.0 / (6.0 * 4096.0);
+        assert!((sum / (row * rows as f64) - 1.0).abs() < 1e-4, "{sum}");
+        for _ in 0..3 {
+            assert_eq!(square_sum(tensor.clone()).into_scalar::<f64>(), sum);
+        }
     }
 
     #[test]

@@ -207,6 +207,7 @@ pub struct Curves {
     title: String,
     panels: Vec<Panel>,
     size: Option<(f64, f64)>,
+    columns: Option<usize>,
 }
 
 impl Curves {
@@ -236,6 +237,13 @@ impl Curves {
         self
     }
 
+    /// At most so many panels side by side, the others in rows below. Default: all in one row.
+    #[must_use]
+    pub fn columns(mut self, columns: usize) -> Self {
+        self.columns = Some(columns.max(1));
+        self
+    }
+
     /// Draws the figure.
     ///
     /// # Errors
@@ -252,24 +260,28 @@ impl Curves {
         };
         let head = if self.title.is_empty() { 0.0 } else { 30.0 };
         let titled = self.panels.iter().any(|panel| !panel.title.is_empty());
-        let legend_top = head + if titled { 34.0 } else { 14.0 };
+        let legend_top = if titled { 34.0 } else { 14.0 };
         let legends: Vec<Vec<Vec<Entry>>> =
             self.panels.iter().map(|panel| legend(panel, width - 80.0)).collect();
         let rows = legends.iter().map(Vec::len).max().unwrap_or(0);
-        let top = legend_top + 15.0 * rows as f64 + 8.0;
-        let mut canvas = Canvas::new(width * self.panels.len() as f64, height + top)?;
+        let above = legend_top + 15.0 * rows as f64 + 8.0;
+        let columns = self.columns.unwrap_or(usize::MAX).min(self.panels.len());
+        let (across, down) = (columns as f64, self.panels.len().div_ceil(columns) as f64);
+        let mut canvas = Canvas::new(width * across, head + (above + height) * down)?;
         let title = Type::new(TITLE_SIZE + 2.0, Color::INK).bold().align(Align::Center);
-        canvas.text((width * self.panels.len() as f64 / 2.0, 20.0), &self.title, title);
+        canvas.text((width * across / 2.0, 20.0), &self.title, title);
         for (i, (panel, legend)) in self.panels.iter().zip(&legends).enumerate() {
             let (x, y) = panel.axes()?;
-            let edge = i as f64 * width;
+            let edge = (i % columns) as f64 * width;
+            let head = head + (i / columns) as f64 * (above + height);
+            let top = head + above;
             let bottom = top + height - if panel.x_label.is_empty() { 30.0 } else { 44.0 };
             let room =
                 Frame::y_label_width(&y, bottom - top) + if panel.y_label.is_empty() { 22.0 } else { 40.0 };
             let frame = Frame { left: edge + room, top, right: edge + width - 22.0, bottom, x, y };
             canvas.text((frame.left, head + 20.0), &panel.title, Type::new(TITLE_SIZE, Color::INK).bold());
             frame.draw(&mut canvas, &panel.x_label, &panel.y_label, true);
-            draw_legend(&mut canvas, legend, (frame.left, legend_top + 7.0));
+            draw_legend(&mut canvas, legend, (frame.left, head + legend_top + 7.0));
             draw_lines(&mut canvas, panel, &frame);
         }
         Ok(canvas.finish())
@@ -407,6 +419,23 @@ mod tests {
             .collect();
         // 1.8 points wide is between two and four pixels.
         assert!((2..=4).contains(&column.len()), "{column:?}");
+    }
+
+    #[test]
+    fn panels_beyond_the_columns_go_into_rows_below() {
+        let panel = Panel::new("").line(Line::values("flat", [1.0, 1.0]));
+        let figure =
+            (0..5).fold(Curves::new(), |figure, _| figure.panel(panel.clone())).panel_size(100.0, 80.0);
+        let (row, page) = (figure.draw().unwrap(), figure.clone().columns(2).draw().unwrap());
+        assert_eq!((page.width() * 5, page.height()), (row.width() * 2, row.height() * 3));
+        // The first panel is where it was; the sixth place is empty.
+        let same = (0..row.height() * row.width() / 5).all(|i| {
+            let (x, y) = (i % (row.width() / 5), i / (row.width() / 5));
+            page.at(x, y) == row.at(x, y)
+        });
+        assert!(same);
+        let empty = page.at(page.width() - 30, page.height() - 30);
+        assert_eq!(empty, page.at(page.width() - 1, page.height() - 1));
     }
 
     #[test]
