@@ -1,12 +1,13 @@
 //! Pictures that move.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
 use gif::{Encoder, Frame, Repeat};
 
 use super::picture::write_whole;
-use super::{Picture, PlotError};
+use super::{Color, Picture, PlotError, SERIES};
 
 /// An endless GIF, built frame by frame; frames are stored at half their size, one pixel a point.
 ///
@@ -61,7 +62,8 @@ impl Animation {
             );
             return Err(PlotError::data("animation", reason));
         }
-        let mut frame = Frame::from_rgb_speed(width, height, half.pixels(), 10);
+        let (palette, indices) = reduce(half.pixels());
+        let mut frame = Frame::from_palette_pixels(width, height, indices, palette, None);
         frame.delay = self.delay;
         self.frames.push(frame);
         Ok(())
@@ -89,6 +91,42 @@ impl Animation {
     }
 }
 
+/// A palette of 256 colours at most, and each pixel's place in it.
+///
+/// Quantisers that follow the mass of pixels give thin lines the colour of something else. So the colours of series and text
+/// are in every palette, and what is left goes to the commonest of the others, in cells of 8 × 8 × 8.
+fn reduce(pixels: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let mut cells: HashMap<[u8; 3], [u64; 4]> = HashMap::new();
+    for p in pixels.chunks_exact(3) {
+        let cell = cells.entry([p[0] / 8, p[1] / 8, p[2] / 8]).or_default();
+        for (sum, value) in cell.iter_mut().zip([p[0], p[1], p[2], 1]) {
+            *sum += u64::from(value);
+        }
+    }
+    let mut palette: Vec<Color> = vec![Color::WHITE, Color::INK, Color::MUTED, Color::FAINT];
+    palette.extend(SERIES);
+    let mut common: Vec<[u64; 4]> = cells.into_values().collect();
+    // By count, then by colour: the same frame always gives the same file.
+    common.sort_unstable_by_key(|&[r, g, b, count]| (std::cmp::Reverse(count), r, g, b));
+    let mean = |sum: u64, count: u64| ((sum + count / 2) / count.max(1)) as u8;
+    let room = 256 - palette.len();
+    palette.extend(common.iter().take(room).map(|&[r, g, b, n]| Color(mean(r, n), mean(g, n), mean(b, n))));
+
+    let distance = |a: Color, p: &[u8]| {
+        let channel = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
+        channel(a.0, p[0]) + channel(a.1, p[1]) + channel(a.2, p[2])
+    };
+    let mut known: HashMap<[u8; 3], u8> = HashMap::new();
+    let indices = pixels.chunks_exact(3).map(|p| {
+        *known.entry([p[0], p[1], p[2]]).or_insert_with(|| {
+            let nearest = (0..palette.len()).min_by_key(|&i| distance(palette[i], p));
+            nearest.unwrap_or(0) as u8
+        })
+    });
+    let indices = indices.collect();
+    (palette.iter().flat_map(|color| [color.0, color.1, color.2]).collect(), indices)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +150,22 @@ mod tests {
             frames += 1;
         }
         assert_eq!(frames, 4);
+    }
+
+    #[test]
+    fn a_thin_line_keeps_its_colour_before_a_field_of_many() {
+        // Thousands of colours, and one thin line in each colour of the palette.
+        let mut pixels: Vec<u8> =
+            (0..120_000u32).flat_map(|i| [(i % 251) as u8, (i / 477) as u8, 90]).collect();
+        for (i, color) in SERIES.iter().enumerate() {
+            pixels[3_000 * i..3_000 * i + 3].copy_from_slice(&[color.0, color.1, color.2]);
+        }
+        let (palette, indices) = reduce(&pixels);
+        assert_eq!((palette.len(), indices.len()), (3 * 256, 120_000));
+        for (i, color) in SERIES.iter().enumerate() {
+            let place = 3 * usize::from(indices[1_000 * i]);
+            assert_eq!(palette[place..place + 3], [color.0, color.1, color.2], "series {i}");
+        }
     }
 
     #[test]
