@@ -5,8 +5,8 @@
 //! training kit and pictures. Layers that Burn already has are used from Burn directly.
 #![doc = include_str!("../README.md")]
 
-pub mod clip;
 pub mod check;
+pub mod clip;
 pub mod config;
 pub mod convergence;
 pub mod device;
