@@ -35,7 +35,49 @@ def lenet():
     return {"lenet 28x28 b64 forward": forward, "lenet 28x28 b64 train": train}
 
 
-CASES = {"cnn": [lenet]}
+def mlp():
+    """784-512-512-10 with ReLU, batch 128: forward, backward and Adam's step."""
+    images = torch.from_numpy(closed_form.data("images", (128, 784)))
+    targets = torch.from_numpy(closed_form.classes("targets", 128, 10))
+    layers = [torch.nn.Linear(784, 512), torch.nn.ReLU(), torch.nn.Linear(512, 512), torch.nn.ReLU(), torch.nn.Linear(512, 10)]
+    model = torch.nn.Sequential(*layers)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+
+    def train():
+        optimiser.zero_grad(set_to_none=True)
+        cross_entropy(model(images), targets).backward()
+        optimiser.step()
+
+    return {"mlp 784-512-512-10 b128 train": train}
+
+
+def optimisers():
+    """One step over ten matrices of a thousand by a thousand; PyTorch has no Lion."""
+    makers = {
+        "gradient_descent": lambda p: torch.optim.SGD(p, lr=0.01),
+        "sgd": lambda p: torch.optim.SGD(p, lr=0.01),
+        "mini_batch_sgd": lambda p: torch.optim.SGD(p, lr=0.01),
+        "momentum": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9),
+        "nesterov": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9, nesterov=True),
+        "adagrad": lambda p: torch.optim.Adagrad(p),
+        "adadelta": lambda p: torch.optim.Adadelta(p),
+        "rmsprop": lambda p: torch.optim.RMSprop(p),
+        "adam": lambda p: torch.optim.Adam(p),
+        "nadam": lambda p: torch.optim.NAdam(p),
+        "adamw": lambda p: torch.optim.AdamW(p),
+        "radam": lambda p: torch.optim.RAdam(p),
+        "adamax": lambda p: torch.optim.Adamax(p),
+    }
+    cases = {}
+    for name, make in makers.items():
+        parameters = [torch.nn.Parameter(torch.full((1000, 1000), 0.05)) for _ in range(10)]
+        for parameter in parameters:
+            parameter.grad = torch.full_like(parameter, 0.01)
+        cases[f"step {name}"] = make(parameters).step
+    return cases
+
+
+CASES = {"cnn": [lenet], "nn-core": [mlp, optimisers]}
 
 
 def peak_kib():

@@ -5,21 +5,32 @@
 //! training kit and pictures. Layers that Burn already has are used from Burn directly.
 #![doc = include_str!("../README.md")]
 
+pub mod activation;
 pub mod check;
 pub mod clip;
 pub mod config;
 pub mod convergence;
 pub mod device;
+pub mod feed_forward;
 pub mod gradient;
 pub mod health;
+pub mod init;
 pub mod landscape;
+pub mod loss;
 pub mod lr_find;
 pub mod metric;
-mod noise;
+pub mod optim;
 #[cfg(feature = "plot")]
 pub mod plot;
+pub mod regularization;
+pub mod schedule;
 #[cfg(feature = "train")]
 pub mod train;
+
+#[cfg(test)]
+mod differences;
+mod name;
+mod noise;
 mod unit;
 
 pub use config::ConfigError;

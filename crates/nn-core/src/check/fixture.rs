@@ -286,6 +286,15 @@ mod tests {
     }
 
     #[test]
+    fn a_run_of_a_fused_tensor_has_its_offset_in_the_name() {
+        // The second of two gates that PyTorch stacks in one [6, 2] tensor.
+        let linear = LinearConfig::new(2, 3).with_bias(false).init(&Device::flex());
+        let fixture = fixture("w.weight_ih@6", &[3, 2], 1, &Values::values(&linear.weight.val().transpose()));
+        let gate = |_: String| Place::at("weight_ih", 6);
+        fixture.check_parameters("w", &linear, gate, (0.0, 0.0)).unwrap();
+    }
+
+    #[test]
     fn an_entry_without_a_parameter_is_an_error() {
         let linear = LinearConfig::new(2, 3).init(&Device::flex());
         let mut fixture = fixture("w.weight", &[3, 2], 1, &Values::values(&linear.weight.val().transpose()));

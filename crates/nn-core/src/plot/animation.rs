@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gif::{Encoder, Frame, Repeat};
 
-use super::canvas::write_whole;
+use super::picture::write_whole;
 use super::{Picture, PlotError};
 
 /// An endless GIF, built frame by frame; frames are stored at half their size, one pixel a point.

@@ -110,7 +110,7 @@ fn linear_ticks(low: f64, high: f64, count: usize) -> Vec<Tick> {
     (first..=last.min(first.saturating_add(100)))
         .map(|i| {
             let value = i as f64 * step;
-            let label = if most >= 1e6 || most < 1e-3 { number(value) } else { decimal(value, step) };
+            let label = if (1e-3..1e6).contains(&most) { decimal(value, step) } else { number(value) };
             Tick { value, label }
         })
         .collect()

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::axis::{Axis, LABEL_SIZE, Scale, TICK_SIZE, TITLE_SIZE, number};
-use super::canvas::{Align, Canvas, Picture, Type};
+use super::canvas::{Align, Canvas, Type};
 use super::color::SERIES;
-use super::{Color, PlotError};
+use super::{Color, Picture, PlotError};
 
 /// Horizontal bars from zero, each with its name, value and, if given, spread.
 ///

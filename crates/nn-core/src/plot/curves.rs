@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::axis::{Axis, Frame, LABEL_SIZE, Scale, TITLE_SIZE, number};
-use super::canvas::{Align, Canvas, Picture, Type};
+use super::canvas::{Align, Canvas, Type};
 use super::color::SERIES;
-use super::{Color, PlotError};
+use super::legend::{Entry, draw_legend, rows};
+use super::{Color, Picture, PlotError};
 
 /// One series: a named line through points. NaN and infinities are gaps.
 #[derive(Debug, Clone)]
@@ -168,7 +169,7 @@ impl Panel {
         };
         let shown = || self.lines.iter().flat_map(|line| &line.points).filter(|point| drawn(point));
         for line in &self.lines {
-            if !line.points.iter().any(|point| drawn(point)) {
+            if !line.points.iter().any(&drawn) {
                 let positive = if self.y_scale == Scale::Log { " and positive, for a log axis" } else { "" };
                 let reason = format!(
                     "none of the {} points of line {:?} can be drawn: expected finite values{positive}",
@@ -206,6 +207,7 @@ pub struct Curves {
     title: String,
     panels: Vec<Panel>,
     size: Option<(f64, f64)>,
+    columns: Option<usize>,
 }
 
 impl Curves {
@@ -235,6 +237,13 @@ impl Curves {
         self
     }
 
+    /// At most so many panels side by side, the others in rows below. Default: all in one row.
+    #[must_use]
+    pub fn columns(mut self, columns: usize) -> Self {
+        self.columns = Some(columns.max(1));
+        self
+    }
+
     /// Draws the figure.
     ///
     /// # Errors
@@ -251,24 +260,28 @@ impl Curves {
         };
         let head = if self.title.is_empty() { 0.0 } else { 30.0 };
         let titled = self.panels.iter().any(|panel| !panel.title.is_empty());
-        let legend_top = head + if titled { 34.0 } else { 14.0 };
+        let legend_top = if titled { 34.0 } else { 14.0 };
         let legends: Vec<Vec<Vec<Entry>>> =
             self.panels.iter().map(|panel| legend(panel, width - 80.0)).collect();
         let rows = legends.iter().map(Vec::len).max().unwrap_or(0);
-        let top = legend_top + 15.0 * rows as f64 + 8.0;
-        let mut canvas = Canvas::new(width * self.panels.len() as f64, height + top)?;
+        let above = legend_top + 15.0 * rows as f64 + 8.0;
+        let columns = self.columns.unwrap_or(usize::MAX).min(self.panels.len());
+        let (across, down) = (columns as f64, self.panels.len().div_ceil(columns) as f64);
+        let mut canvas = Canvas::new(width * across, head + (above + height) * down)?;
         let title = Type::new(TITLE_SIZE + 2.0, Color::INK).bold().align(Align::Center);
-        canvas.text((width * self.panels.len() as f64 / 2.0, 20.0), &self.title, title);
+        canvas.text((width * across / 2.0, 20.0), &self.title, title);
         for (i, (panel, legend)) in self.panels.iter().zip(&legends).enumerate() {
             let (x, y) = panel.axes()?;
-            let edge = i as f64 * width;
+            let edge = (i % columns) as f64 * width;
+            let head = head + (i / columns) as f64 * (above + height);
+            let top = head + above;
             let bottom = top + height - if panel.x_label.is_empty() { 30.0 } else { 44.0 };
             let room =
                 Frame::y_label_width(&y, bottom - top) + if panel.y_label.is_empty() { 22.0 } else { 40.0 };
             let frame = Frame { left: edge + room, top, right: edge + width - 22.0, bottom, x, y };
             canvas.text((frame.left, head + 20.0), &panel.title, Type::new(TITLE_SIZE, Color::INK).bold());
             frame.draw(&mut canvas, &panel.x_label, &panel.y_label, true);
-            draw_legend(&mut canvas, legend, (frame.left, legend_top + 7.0));
+            draw_legend(&mut canvas, legend, (frame.left, head + legend_top + 7.0));
             draw_lines(&mut canvas, panel, &frame);
         }
         Ok(canvas.finish())
@@ -291,15 +304,6 @@ fn look(line: &Line, index: usize) -> (Color, bool) {
     (color, line.dashed || (line.color.is_none() && index >= SERIES.len()))
 }
 
-pub(crate) struct Entry {
-    pub(crate) name: String,
-    pub(crate) color: Color,
-    pub(crate) dashed: bool,
-    pub(crate) width: f64,
-}
-
-const ENTRY: f64 = LABEL_SIZE - 0.5;
-
 /// The legend's entries in rows no wider than `width`; a lone line needs none.
 fn legend(panel: &Panel, width: f64) -> Vec<Vec<Entry>> {
     let named = panel.lines.iter().enumerate().filter(|(_, line)| !line.name.is_empty());
@@ -308,44 +312,6 @@ fn legend(panel: &Panel, width: f64) -> Vec<Vec<Entry>> {
         Entry::new(&line.name, color, dashed)
     });
     if panel.lines.len() < 2 { Vec::new() } else { rows(entries, width) }
-}
-
-impl Entry {
-    pub(crate) fn new(name: &str, color: Color, dashed: bool) -> Self {
-        let width = 24.0 + Type::new(ENTRY, Color::INK).width(name) + 16.0;
-        Self { name: name.to_owned(), color, dashed, width }
-    }
-}
-
-pub(crate) fn rows(entries: impl Iterator<Item = Entry>, width: f64) -> Vec<Vec<Entry>> {
-    let mut rows: Vec<Vec<Entry>> = Vec::new();
-    let mut used = f64::INFINITY;
-    for entry in entries {
-        if used + entry.width > width {
-            rows.push(Vec::new());
-            used = 0.0;
-        }
-        used += entry.width;
-        if let Some(row) = rows.last_mut() {
-            row.push(entry);
-        }
-    }
-    rows
-}
-
-pub(crate) fn draw_legend(canvas: &mut Canvas, rows: &[Vec<Entry>], (left, top): (f64, f64)) {
-    for (i, row) in rows.iter().enumerate() {
-        let (mut x, y) = (left, top + 15.0 * i as f64);
-        for entry in row {
-            let key = [(x + 1.0, y), (x + 17.0, y)];
-            match entry.dashed {
-                true => canvas.dashed(&key, 2.0, entry.color, 4.0, 3.5),
-                false => canvas.line(&key, 2.4, entry.color),
-            }
-            canvas.text((x + 23.0, y), &entry.name, Type::new(ENTRY, Color::INK));
-            x += entry.width;
-        }
-    }
 }
 
 fn draw_lines(canvas: &mut Canvas, panel: &Panel, frame: &Frame) {
@@ -453,6 +419,23 @@ mod tests {
             .collect();
         // 1.8 points wide is between two and four pixels.
         assert!((2..=4).contains(&column.len()), "{column:?}");
+    }
+
+    #[test]
+    fn panels_beyond_the_columns_go_into_rows_below() {
+        let panel = Panel::new("").line(Line::values("flat", [1.0, 1.0]));
+        let figure =
+            (0..5).fold(Curves::new(), |figure, _| figure.panel(panel.clone())).panel_size(100.0, 80.0);
+        let (row, page) = (figure.draw().unwrap(), figure.clone().columns(2).draw().unwrap());
+        assert_eq!((page.width() * 5, page.height()), (row.width() * 2, row.height() * 3));
+        // The first panel is where it was; the sixth place is empty.
+        let same = (0..row.height() * row.width() / 5).all(|i| {
+            let (x, y) = (i % (row.width() / 5), i / (row.width() / 5));
+            page.at(x, y) == row.at(x, y)
+        });
+        assert!(same);
+        let empty = page.at(page.width() - 30, page.height() - 30);
+        assert_eq!(empty, page.at(page.width() - 1, page.height() - 1));
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::axis::{Axis, LABEL_SIZE, Scale, TICK_SIZE, TITLE_SIZE, number};
-use super::canvas::{Align, Canvas, Picture, Type};
-use super::{Color, ColorMap, PlotError};
+use super::canvas::{Align, Canvas, Type};
+use super::legend::{bar_width, draw_bar};
+use super::{Color, ColorMap, Picture, PlotError};
 
 /// A table drawn as coloured cells, the first row on top.
 ///
@@ -311,43 +312,6 @@ impl Matrix {
         let path = path.as_ref();
         self.draw().map_err(|error| error.for_file(path))?.save(path)
     }
-}
-
-/// Room the numbers of a colour bar take.
-pub(crate) fn bar_width(axis: &Axis, height: f64) -> f64 {
-    let look = Type::new(TICK_SIZE, Color::MUTED);
-    axis.ticks((height / 40.0) as usize).iter().map(|tick| look.width(&tick.label)).fold(0.0, f64::max)
-}
-
-/// A strip of all colours with their values.
-pub(crate) fn draw_bar(
-    canvas: &mut Canvas,
-    [left, top, height]: [f64; 3],
-    axis: &Axis,
-    map: ColorMap,
-    label: &str,
-) {
-    let width = 12.0;
-    let steps = (height * 2.0) as usize;
-    for i in 0..steps {
-        let part = 1.0 - (i as f64 + 0.5) / steps as f64;
-        let y = top + height * i as f64 / steps as f64;
-        canvas.rect(left, y, left + width, y + 1.0, map.at(part));
-    }
-    canvas.frame([left, top, left + width, top + height], 1.0, Color::MUTED);
-    let look = Type::new(TICK_SIZE, Color::MUTED);
-    for tick in axis.ticks((height / 40.0) as usize) {
-        let y = top + height * (1.0 - axis.part(tick.value).unwrap_or(0.0));
-        let length = if tick.label.is_empty() { 2.0 } else { 4.0 };
-        canvas.rect(left + width + 1.0, y - 0.5, left + width + 1.0 + length, y + 0.5, Color::MUTED);
-        canvas.text((left + width + 8.0, y), &tick.label, look);
-    }
-    let x = left + width + 8.0 + bar_width(axis, height) + 11.0;
-    canvas.text(
-        (x, top + height / 2.0),
-        label,
-        Type::new(LABEL_SIZE, Color::INK).align(Align::Center).upwards(),
-    );
 }
 
 #[cfg(test)]

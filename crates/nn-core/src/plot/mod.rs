@@ -23,7 +23,10 @@ mod bars;
 mod canvas;
 mod color;
 mod curves;
+mod field;
+mod legend;
 mod matrix;
+mod picture;
 mod plane;
 mod tiles;
 
@@ -33,11 +36,12 @@ use std::path::{Path, PathBuf};
 pub use animation::Animation;
 pub use axis::{Scale, number};
 pub use bars::Bars;
-pub use canvas::Picture;
 pub use color::{Color, ColorMap, SERIES};
 pub use curves::{Curves, Line, Panel};
+pub use field::bin;
 pub use matrix::Matrix;
-pub use plane::{Plane, bin};
+pub use picture::Picture;
+pub use plane::Plane;
 pub use tiles::{Tile, Tiles};
 
 /// Why a picture was not made.

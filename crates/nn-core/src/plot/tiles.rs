@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::axis::{LABEL_SIZE, TICK_SIZE, TITLE_SIZE};
-use super::canvas::{Align, Canvas, Picture, Type};
-use super::{Color, ColorMap, PlotError};
+use super::canvas::{Align, Canvas, Type};
+use super::{Color, ColorMap, Picture, PlotError};
 
 /// One image with its caption.
 #[derive(Debug, Clone)]
