@@ -117,7 +117,10 @@ impl Network {
                 self.monitor.after(&self.model);
                 self.loss = f64::from(loss);
             }
-            Err(error) => self.monitor.failed(step, &error),
+            Err(error) => {
+                self.monitor.failed(step, &error);
+                self.loss = f64::NAN;
+            }
         }
         self
     }

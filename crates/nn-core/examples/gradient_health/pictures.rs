@@ -36,6 +36,6 @@ pub(crate) fn draw_gradients(run: &Run, network: &Network) -> Result<(), PlotErr
         .x_label("step")
         .bar_label("‖g‖")
         .log()
-        .range(1e-12, 1e3)
+        .range(1e-15, 1e3)
         .save(run.path(&format!("gradient_{}.png", network.name())))
 }

@@ -425,34 +425,57 @@ fn bad_settings_are_named() {
     }
 }
 
+/// ‖∂(output · error)/∂z‖ for the pre-activation z of one layer.
+fn error_at(model: &Deep, z: &Tensor<2>, layer: usize, error: &Tensor<2>) -> f64 {
+    // A tracked copy: the weights' own gradients would mix the activations in.
+    let z = z.clone().detach().require_grad();
+    let activate = |z| if model.squash { sigmoid(z) } else { relu(z) };
+    let mut x = activate(z.clone());
+    for (i, linear) in model.layers.iter().enumerate().skip(layer + 1) {
+        x = linear.forward(x);
+        if i + 1 < model.layers.len() {
+            x = activate(x);
+        }
+    }
+    let gradients = (x * error.clone()).sum().backward();
+    square_sum(z.grad(&gradients).unwrap()).into_scalar::<f64>().sqrt()
+}
+
 /// E‖δ_l‖² = s² · E[φ'²] · E‖δ_(l+1)‖²: ReLU has E[φ'²] = ½.
 #[test]
 fn the_gradient_of_random_layers_scales_as_the_page_says() {
     let (depth, width) = (10, 256);
-    for gain in [0.5, 1.0, 2.0] {
-        let model = Deep::new(depth, width, f64::sqrt(2.0 * gain), false, 11);
-        let (output, hidden) = model.forward(noise(16, width, 12));
-        let (bottom, top) = (hidden.first().unwrap().clone(), hidden.last().unwrap().clone());
-        // A random error at the output; δ at the two ends from the weights' gradients would mix in the
-        // activations, so differentiate by tracked copies of the pre-activations instead.
+    for factor in [0.5, 1.0, 2.0] {
+        let model = Deep::new(depth, width, f64::sqrt(2.0 * factor), false, 11);
+        let (_, hidden) = model.forward(noise(16, width, 12));
         let error = noise(16, width, 13);
-        let delta = |from: Tensor<2>, layer: usize| {
-            let z = from.detach().require_grad();
-            let mut x = relu(z.clone());
-            for (i, linear) in model.layers.iter().enumerate().skip(layer + 1) {
-                x = linear.forward(x);
-                if i + 1 < depth {
-                    x = relu(x);
-                }
-            }
-            let gradients = (x * error.clone()).sum().backward();
-            let norm: f64 = square_sum(z.grad(&gradients).unwrap()).into_scalar();
-            norm
-        };
-        let layers = (depth - 2) as f64;
-        let measured = (delta(bottom, 0) / delta(top, depth - 2)).powf(1.0 / layers);
-        // s²/2 = gain; over 8 layers of width 256 the mean factor is within a few per cent.
-        assert!((measured / gain - 1.0).abs() < 0.1, "{measured} per layer instead of {gain}");
-        drop(output);
+        let (bottom, top) = (
+            error_at(&model, &hidden[0], 0, &error),
+            error_at(&model, &hidden[depth - 2], depth - 2, &error),
+        );
+        // s²/2 = factor; over 8 layers of width 256 the mean is within a few per cent of it.
+        let measured = (bottom / top).powi(2).powf(1.0 / (depth - 2) as f64);
+        assert!((measured / factor - 1.0).abs() < 0.1, "{measured} per layer instead of {factor}");
+    }
+}
+
+/// ‖δ_l‖ ≤ ‖δ_L‖ · Π ‖W_k‖ · max|φ'|, with σ' ≤ ¼.
+#[test]
+fn the_product_of_jacobians_bounds_the_gradient() {
+    let (depth, width) = (8, 12);
+    for (seed, gain) in [(1, 0.5), (2, 1.0), (3, 4.0)] {
+        let model = Deep::new(depth, width, gain, true, seed);
+        let (_, hidden) = model.forward(noise(4, width, 12));
+        let error = noise(4, width, 13);
+        let norms: Vec<f64> =
+            (0..depth - 1).map(|layer| error_at(&model, &hidden[layer], layer, &error)).collect();
+        for low in 0..depth - 2 {
+            // The Frobenius norm is at least the spectral one.
+            let bound: f64 = model.layers[low + 1..depth - 1]
+                .iter()
+                .map(|layer| 0.25 * square_sum(layer.weight.val().inner()).into_scalar::<f64>().sqrt())
+                .product();
+            assert!(norms[low] <= norms[depth - 2] * bound, "layer {low} at gain {gain}");
+        }
     }
 }
