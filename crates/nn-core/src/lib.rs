@@ -1,8 +1,3 @@
-//! # fornax-nn-core
-//!
-//! What every Fornax family stands on, and usable alone: device choice, strict configuration,
-//! finite gradients, checks against closed forms and finite differences, and (behind features) a
-//! training kit and pictures. Layers that Burn already has are used from Burn directly.
 #![doc = include_str!("../README.md")]
 
 pub mod activation;

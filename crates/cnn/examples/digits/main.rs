@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use burn::module::Module;
-use burn::optim::AdamWConfig;
 use clap::Parser;
 use fornax_cnn::lenet::{self, Batch};
+use fornax_nn_core::optim::AdamWConfig;
+use fornax_nn_core::schedule::ScheduleConfig;
 use fornax_nn_core::train::{Run, RunArgs, Target, cli};
 use fornax_prep::Key;
 use fornax_prep::image::RandomAffine;
@@ -61,7 +62,7 @@ struct Settings {
     lr: f64,
     /// Decoupled weight decay of AdamW
     #[arg(long, default_value_t = 0.01)]
-    weight_decay: f32,
+    weight_decay: f64,
 }
 
 fn main() -> ExitCode {
@@ -84,18 +85,20 @@ fn train(Args { run: args, mut settings, .. }: Args) -> Outcome<()> {
     let learning = device.clone().autodiff();
     learning.seed(run.seed());
     let mut model = reader.model.init(&learning)?;
-    let mut optim = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(settings.weight_decay).init();
+    let mut optim = AdamWConfig::new().with_weight_decay(settings.weight_decay).init()?;
     if let Some(saved) = run.resume() {
         (model, optim) = (saved.module("model", model)?, saved.optimizer("optimizer", optim)?);
     }
-    let steps = (settings.epochs * split.train.len().div_ceil(settings.batch_size)) as f64;
+    let steps = settings.epochs * split.train.len().div_ceil(settings.batch_size.max(1));
+    let (rising, falling) = (steps / 10, steps - steps / 10);
+    let schedule = ScheduleConfig::cosine(falling.max(1)).with_warm_up(rising.max(1)).init(settings.lr)?;
     for epoch in run.epochs(settings.epochs) {
         let key = Key::new(run.seed()).fold(epoch as u64);
         for batch in run.batches(split.train.len(), settings.batch_size)? {
             let indices: Vec<usize> = batch.iter().map(|&i| split.train[i]).collect();
             let images = reader.normalisation.apply(augment.apply(set.gather(&indices), key));
             let (images, targets) = images.to_tensors(&learning);
-            let lr = settings.lr * warm_up_then_cosine(run.progress().step as f64 / steps);
+            let lr = schedule.lr(run.progress().step as usize);
             learning.seed(run.step_seed());
             let step = lenet::train_step(model, &mut optim, lr, Batch { images, targets });
             let (trained, loss) = run.guard(step)?;
@@ -131,10 +134,4 @@ fn train(Args { run: args, mut settings, .. }: Args) -> Outcome<()> {
         "test_accuracy": accuracy, "test_loss": test.loss(), "train_accuracy": train.accuracy(), "errors": errors,
     });
     Ok(run.finish(model.num_params(), figures, sentence)?)
-}
-
-/// The share of the highest learning rate: up over the first tenth, then down half a cosine to zero.
-fn warm_up_then_cosine(done: f64) -> f64 {
-    let cosine = |part: f64| 0.5 * (1.0 + (std::f64::consts::PI * part).cos());
-    if done < 0.1 { done / 0.1 } else { cosine((done - 0.1) / 0.9) }
 }
