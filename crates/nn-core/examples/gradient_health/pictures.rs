@@ -28,7 +28,7 @@ pub(crate) fn draw_gradients(run: &Run, network: &Network) -> Result<(), PlotErr
     map.values.reverse();
     let rows: Vec<Vec<f64>> =
         map.values.iter().map(|row| row.iter().map(|value| value.unwrap_or(f64::NAN)).collect()).collect();
-    let last = map.steps.last().map_or(1.0, |&step| step as f64 + 1.0);
+    let last = map.steps.last().map_or(1.0, |&step| step.max(1) as f64);
     Matrix::heat_map(&rows)
         .title(format!("Gradient norm: {}", network.name()))
         .row_names(map.layers)

@@ -117,6 +117,7 @@ use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, Transaction};
 
+use crate::activation::{Activation, Interval};
 use crate::config::ConfigError;
 use crate::gradient::{NonFinite, square_sum};
 
@@ -265,6 +266,13 @@ impl LiveRange {
     pub const SIGMOID: Self = Self { low: -4.357, high: 4.357 };
     /// tanh z: 1 − tanh² is 5 % of its 1 at ±2.178.
     pub const TANH: Self = Self { low: -2.178, high: 2.178 };
+
+    /// The range of any activation, from [`Activation::saturation`]; `None` for one that never
+    /// saturates, such as leaky ReLU, or of which no single input decides, such as softmax.
+    pub fn of(activation: &Activation) -> Option<Self> {
+        let steepest = if matches!(activation, Activation::Sigmoid) { 0.25 } else { 1.0 };
+        activation.saturation(0.05 * steepest).map(|Interval { low, high }| Self { low, high })
+    }
 }
 
 /// Per-layer health of a training run; see the [module page](self).

@@ -338,6 +338,16 @@ fn at_the_ends_of_the_live_range_the_derivative_is_a_twentieth() {
     let z = LiveRange::SIGMOID.high;
     assert!((sigma(z) * (1.0 - sigma(z)) / 0.25 - 0.05).abs() < 1e-4);
     assert!((1.0 - LiveRange::TANH.high.tanh().powi(2) - 0.05).abs() < 1e-4);
+    for (activation, constant) in [
+        (Activation::Sigmoid, LiveRange::SIGMOID),
+        (Activation::Tanh, LiveRange::TANH),
+        (Activation::Relu, LiveRange::RELU),
+    ] {
+        let range = LiveRange::of(&activation).unwrap();
+        assert!((range.low - constant.low).abs() < 1e-3, "{activation:?}: {range:?}");
+        assert!(range.high == constant.high || (range.high - constant.high).abs() < 1e-3, "{range:?}");
+    }
+    assert_eq!(LiveRange::of(&Activation::Linear), None);
 }
 
 #[test]
