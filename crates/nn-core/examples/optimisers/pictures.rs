@@ -3,12 +3,29 @@
 use std::time::Duration;
 
 use fornax_nn_core::landscape::Landscape;
+use fornax_nn_core::optim::OptimizerKind;
 use fornax_nn_core::plot::{Animation, Color, Curves, Line, Panel, Plane, PlotError};
 
 use crate::racer::{FLOOR, Racer};
 
 /// Pictures of the animation.
 const FRAMES: usize = 60;
+
+/// As it is written in a sentence.
+fn name(racer: &Racer) -> String {
+    let name = match racer.kind {
+        OptimizerKind::Sgd => "SGD",
+        OptimizerKind::MiniBatchSgd => "mini-batch SGD",
+        OptimizerKind::Nesterov => "Nesterov",
+        OptimizerKind::AdaGrad => "AdaGrad",
+        OptimizerKind::AdaDelta => "AdaDelta",
+        OptimizerKind::RmsProp => "RMSProp",
+        OptimizerKind::Adam => "Adam",
+        OptimizerKind::Nadam => "Nadam",
+        other => return other.name().replace('_', " "),
+    };
+    name.to_owned()
+}
 
 /// Level lines with the first `steps` steps of every path.
 pub(crate) fn trajectories(landscape: Landscape, racers: &[Racer], steps: usize) -> Plane {
@@ -24,7 +41,7 @@ pub(crate) fn trajectories(landscape: Landscape, racers: &[Racer], steps: usize)
         .bar_label("f − min f");
     for racer in racers {
         let path = racer.path.iter().take(steps.saturating_add(1)).map(|&[x, y]| (x, y));
-        plane = plane.path(racer.kind.name().replace('_', " "), path);
+        plane = plane.path(name(racer), path);
     }
     let [x, y] = landscape.start();
     plane = plane.points("start", [(x, y)]).color(Color::INK);
@@ -37,7 +54,7 @@ pub(crate) fn heights(landscape: Landscape, racers: &[Racer]) -> Curves {
     let mut heights = panel(&format!("Height on {landscape}"), "f − min f");
     let mut distances = panel("Distance to the nearest minimum", "‖θ − θ*‖");
     for racer in racers {
-        let name = racer.kind.name().replace('_', " ");
+        let name = name(racer);
         heights = heights.line(Line::values(&name, racer.heights().map(|height| height.max(FLOOR))));
         distances = distances.line(Line::values(&name, racer.distances().map(|d| d.max(FLOOR.sqrt()))));
     }

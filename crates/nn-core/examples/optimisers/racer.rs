@@ -92,13 +92,18 @@ impl Racer {
         if self.fell_out() { f64::INFINITY } else { self.height() }
     }
 
-    /// What learning rates are chosen by: the mean over the steps of log₁₀ of the height, which rewards getting
-    /// down early and getting down far.
+    /// What learning rates are chosen by: the mean over the steps of log₁₀ of the greatest height from there on, which
+    /// rewards getting down early, far, and for good.
     pub(crate) fn score(&self) -> f64 {
         if self.fell_out() {
             return f64::INFINITY;
         }
-        self.heights().map(|height| height.max(FLOOR).log10()).sum::<f64>() / self.path.len() as f64
+        let heights: Vec<f64> = self.heights().collect();
+        let greatest = heights.iter().rev().scan(FLOOR, |greatest, height| {
+            *greatest = height.max(*greatest);
+            Some(greatest.log10())
+        });
+        greatest.sum::<f64>() / heights.len() as f64
     }
 
     pub(crate) fn save(&self, snapshot: Snapshot) -> Result<Snapshot, Error> {

@@ -26,7 +26,7 @@ pub(crate) struct Images {
 pub(crate) struct Data {
     pub(crate) train: Images,
     /// Training images that only early stopping looks at; mislabelled like the others.
-    pub(crate) held_back: Images,
+    pub(crate) held_back: Option<Images>,
     /// All labelled right.
     pub(crate) test: Images,
 }
@@ -66,8 +66,7 @@ impl Data {
             pixels: all.pixels.clone().slice(from..to),
             labels: all.labels.clone().slice(from..to),
         };
-        // Without any to hold back, all of them stand in: an empty tensor is of no use to anybody.
-        let held_back = if held_back == 0 { part(0, kept) } else { part(kept, drawn.len()) };
+        let held_back = (held_back > 0).then(|| part(kept, drawn.len()));
         Ok(Self { train: part(0, kept), held_back, test })
     }
 }

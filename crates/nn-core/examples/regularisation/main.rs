@@ -7,11 +7,11 @@
 
 mod data;
 mod method;
-mod pictures;
+mod regulariser;
+mod results;
 
 use std::process::ExitCode;
 
-use burn::module::Module;
 use burn::optim::AdamConfig;
 use clap::Parser;
 use fornax_nn_core::activation::Activation;
@@ -20,10 +20,10 @@ use fornax_nn_core::gradient::gradients;
 use fornax_nn_core::regularization::{EarlyStoppingConfig, Progress, RestoreBest};
 use fornax_nn_core::train::{Run, RunArgs, Target, cli, rng};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, json};
 
 use data::Data;
-use method::{Method, Regulariser, chosen};
+use method::chosen;
+use regulariser::Regulariser;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -88,17 +88,15 @@ fn compare(Args { run: args, mut settings }: Args) -> Outcome<()> {
     let mut run = Run::open("regularisation", &args, &settings)?;
     let seeds = usize::from(settings.seeds);
     let mut fits: Vec<Fit> = run.resume().map_or(Ok(Vec::new()), |saved| saved.json("fits"))?;
-    let mut params = 0;
-    // A network takes a second or two, so an interruption waits for the one at hand.
+    let config =
+        FeedForwardConfig::new(64, vec![settings.width; 2], 10).with_output_activation(Activation::Softmax);
+    // An interruption waits for the network at hand, a second or two.
     for fit in run.epochs(methods.len() * seeds) {
         let (method, k) = (methods[fit / seeds].scaled(settings.strength), (fit % seeds) as u64);
         let seed = rng::step_seed(run.seed(), if settings.tune { k + data::TUNING } else { k });
         let data =
             Data::draw(seed, usize::from(settings.wrong), method.holds_back(), settings.tune, &device)?;
-        let config = FeedForwardConfig::new(64, vec![settings.width; 2], 10)
-            .with_output_activation(Activation::Softmax)
-            .with_dropout(method.dropout())
-            .with_seed(seed);
+        let config = config.clone().with_dropout(method.dropout()).with_seed(seed);
         let regulariser = Regulariser::new(method, seed)?;
         let mut model = regulariser.attach(config.init(&device)?, seed);
         let mut optim = AdamConfig::new().with_epsilon(1e-8).init();
@@ -110,43 +108,31 @@ fn compare(Args { run: args, mut settings }: Args) -> Outcome<()> {
             let (loss, gradients) = run.guard(gradients(loss, &model))?;
             model = regulariser.update(model, &mut optim, settings.lr, gradients, epoch as u64);
             run.step([("loss", loss)])?;
-            if epoch % 5 == 4 || epoch + 1 == settings.epochs {
+            if epoch % 5 == 4 && epoch + 1 < settings.epochs {
                 curve.push((epoch as f64 + 1.0, data.test.accuracy(&model)));
             }
-            if method.holds_back() > 0
-                && best.observe(epoch as u64, data.held_back.loss(&model), &model) == Progress::Stop
-            {
+            let Some(held_back) = &data.held_back else { continue };
+            if best.observe(epoch as u64, held_back.loss(&model), &model) == Progress::Stop {
                 break;
             }
         }
-        if method.holds_back() > 0 {
-            model = best.restore(model);
-            curve.push((settings.epochs as f64, data.test.accuracy(&model)));
-        }
-        params = params.max(model.num_params());
+        model = best.restore(model);
         let (train_accuracy, test_accuracy) = (data.train.accuracy(&model), data.test.accuracy(&model));
+        curve.push((settings.epochs as f64, test_accuracy));
         run.log("test", [(method.name(), test_accuracy)])?;
         fits.push(Fit { name: method.name().to_owned(), curve, train_accuracy, test_accuracy });
         run.finish_epoch(|s| s.json("fits", &fits))?;
     }
 
-    let results = pictures::results(&methods, &fits);
-    pictures::curves(&results).save(run.path("curves.png"))?;
-    pictures::bars(&results, settings.wrong).save(run.path("accuracies.png"))?;
-    let mut figures = Map::new();
-    for result in &results {
-        figures.insert(format!("test_accuracy_{}", result.name), json!(result.mean));
-        figures.insert(format!("test_accuracy_std_{}", result.name), json!(result.deviation));
-        figures.insert(format!("train_accuracy_{}", result.name), json!(result.train));
-    }
-    let none = results.iter().find(|result| result.name == Method::None.name()).map_or(f64::NAN, |r| r.mean);
+    let results = results::results(&methods, &fits);
+    results::curves(&results).save(run.path("curves.png"))?;
+    results::bars(&results, settings.wrong).save(run.path("accuracies.png"))?;
+    let none = results.iter().find(|result| result.name == "none").map_or(f64::NAN, |result| result.mean);
     let better = results.iter().filter(|result| result.mean >= none + 0.03).count();
-    figures.insert("three_points_better".to_owned(), json!(better));
-    run.check(
-        "regularisers 3 points above none",
-        better as f64,
-        Target::at_least(if args.quick { 0.0 } else { 4.0 }),
-    );
+    let mut figures = results::figures(&results);
+    figures.insert("three_points_better".to_owned(), better.into());
+    let target = Target::at_least(if args.quick { 0.0 } else { 4.0 });
+    run.check("regularisers 3 points above none", better as f64, target);
     let first = results.iter().max_by(|a, b| a.mean.total_cmp(&b.mean)).ok_or("nothing was trained")?;
     let sentence = format!(
         "{better} regularisers beat none ({:.1} % of unseen digits) by 3 points or more, {} most ({:.1} %): {}",
@@ -155,5 +141,5 @@ fn compare(Args { run: args, mut settings }: Args) -> Outcome<()> {
         100.0 * first.mean,
         run.path("accuracies.png").display()
     );
-    Ok(run.finish(params, figures, sentence)?)
+    Ok(run.finish(config.num_params(), figures, sentence)?)
 }

@@ -1,6 +1,8 @@
-//! Accuracy by epoch, and where it ended.
+//! Accuracy by epoch, and where it ended: as figures and as pictures.
 
 use fornax_nn_core::plot::{Bars, Color, Curves, Line, Panel, SERIES};
+
+use serde_json::{Map, Value};
 
 use crate::Fit;
 use crate::method::Method;
@@ -36,6 +38,19 @@ pub(crate) fn results(methods: &[Method], fits: &[Fit]) -> Vec<Figures> {
     methods.iter().map(summary).collect()
 }
 
+/// For `summary.json`.
+pub(crate) fn figures(results: &[Figures]) -> Map<String, Value> {
+    let named = |result: &Figures| {
+        [
+            ("test_accuracy", result.mean),
+            ("test_accuracy_std", result.deviation),
+            ("train_accuracy", result.train),
+        ]
+        .map(|(figure, value)| (format!("{figure}_{}", result.name), value.into()))
+    };
+    results.iter().flat_map(named).collect()
+}
+
 /// The curve at `epoch`: its last value there or before.
 fn at(curve: &[(f64, f64)], epoch: f64) -> f64 {
     let known = curve.partition_point(|point| point.0 <= epoch).max(1);
@@ -49,7 +64,10 @@ pub(crate) fn curves(results: &[Figures]) -> Curves {
             .contains(&name)
     };
     let panel = |title: &str, wanted: &dyn Fn(&str) -> bool| {
-        let panel = Panel::new(title).x_label("epoch").y_label("unseen digits read correctly (%)");
+        let panel = Panel::new(title)
+            .x_label("epoch")
+            .y_label("unseen digits read correctly (%)")
+            .y_range(40.0, 85.0);
         let mut colors = SERIES.into_iter().filter(|color| *color != SERIES[6]).cycle();
         results.iter().filter(|result| wanted(result.name)).fold(panel, |panel, result| {
             let line = Line::new(
