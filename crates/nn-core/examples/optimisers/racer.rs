@@ -1,7 +1,7 @@
 //! A point on the landscape and the optimiser that moves it.
 
 use burn::optim::ModuleOptimizer;
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::gradient::gradients;
 use fornax_nn_core::landscape::{Landscape, Point};
@@ -9,7 +9,7 @@ use fornax_nn_core::optim::OptimizerKind;
 use fornax_nn_core::train::Error;
 use fornax_nn_core::train::checkpoint::{Loaded, Snapshot};
 
-/// Heights below this are as good as zero.
+/// Heights below this are as good as zero: f32 knows no better.
 pub(crate) const FLOOR: f64 = 1e-12;
 /// Whoever is this far from the origin does not come back.
 const HORIZON: f64 = 1e3;
@@ -31,7 +31,7 @@ impl Racer {
         landscape: Landscape,
         device: &Device,
     ) -> Result<Self, ConfigError> {
-        let point = Point::double(landscape.start(), device);
+        let point = Point::new(landscape.start(), device);
         Ok(Self { kind, lr, landscape, point, optim: kind.config().init()?, path: vec![landscape.start()] })
     }
 
@@ -48,7 +48,7 @@ impl Racer {
             _ => None,
         };
         if let Some(tilt) = tilt {
-            loss = loss + (tilt.squeeze_dim::<1>(0).cast(DType::F64) * position).sum();
+            loss = loss + (tilt.squeeze_dim::<1>(0) * position).sum();
         }
         let Ok((_, gradients)) = gradients(loss, &self.point) else {
             self.path.push([f64::NAN; 2]);

@@ -39,10 +39,10 @@ pub(crate) const METHODS: [Method; 13] = [
     Method::DecoupledDecay(15.0),
     Method::MaxNorm(1.0 / 3.0),
     Method::Dropout(2.0),
-    Method::LabelSmoothing(0.1),
+    Method::LabelSmoothing(0.03),
     Method::Mixup(0.3),
     Method::EarlyStopping(10),
-    Method::GradientNoise(1e-4),
+    Method::GradientNoise(0.03),
     Method::SpectralNorm,
     Method::WeightNorm,
 ];
