@@ -68,8 +68,8 @@ fn race(Args { run: args, mut settings, gif }: Args) -> Outcome<()> {
     if args.quick {
         settings.epochs = settings.epochs.min(2);
     }
-    if settings.batch_size == 0 || settings.noise.is_nan() || settings.noise < 0.0 {
-        return Err("--batch-size must be at least 1 and --noise at least 0".into());
+    if settings.batch_size == 0 || settings.noise.is_nan() {
+        return Err("--batch-size must be at least 1, --noise a number".into());
     }
     let device = args.device.open()?.autodiff();
     let mut run = Run::open("optimisers", &args, &settings)?;
@@ -113,7 +113,6 @@ fn race(Args { run: args, mut settings, gif }: Args) -> Outcome<()> {
     let (first, last) = (ranking[0], ranking[ranking.len() - 1]);
     figures.insert("winner".to_owned(), json!(first.kind.name()));
     if landscape == Landscape::Beale {
-        // A velocity pays in a valley, and the noise of one example is what SGD ends in.
         let ratio = |a: usize, b: usize| if args.quick { 0.0 } else { racers[a].rank() / racers[b].rank() };
         run.check("final of the winner", first.rank(), Target::at_most(if args.quick { 1.0 } else { 1e-9 }));
         run.check("momentum / gradient descent", ratio(3, 0), Target::at_most(0.5));

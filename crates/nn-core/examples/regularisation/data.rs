@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
-use fornax_nn_core::feed_forward::{FeedForward, loss};
+use fornax_nn_core::feed_forward::FeedForward;
 use fornax_prep::image::{ImageBatch, Normalisation};
 use fornax_prep::{Digits, Key, Split};
 
@@ -77,12 +77,5 @@ impl Images {
         let logits = model.valid().logits(self.pixels.clone().inner()); // [B, 10]
         let named = logits.argmax(1).squeeze_dim::<1>(1); // [B]
         f64::from(named.equal(self.labels.clone().inner()).float().mean().into_scalar::<f32>())
-    }
-
-    /// Mean cross-entropy, without dropout.
-    pub(crate) fn loss(&self, model: &FeedForward) -> f64 {
-        let targets = self.labels.clone().inner().one_hot::<2>(10).float(); // [B, 10]
-        let logits = model.valid().logits(self.pixels.clone().inner()); // [B, 10]
-        f64::from(loss(model.output_activation(), logits, targets).into_scalar::<f32>())
     }
 }
