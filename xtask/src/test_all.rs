@@ -194,21 +194,19 @@ impl Context<'_> {
     /// The test runner over the one build, told which tests by a nextest filter and, where nextest
     /// is missing, by arguments to the test binaries.
     fn runner(&self, filter: &str, arguments: &[&str]) -> Command {
-        let mut command = self.cargo();
-        if self.has_nextest {
-            command.args(["nextest", "run", "--workspace", "--all-features", "--no-fail-fast", "-E", filter]);
-        } else {
-            command.args([
-                "test",
-                "--workspace",
-                "--all-features",
-                "--lib",
-                "--bins",
-                "--tests",
-                "--no-fail-fast",
-            ]);
-            command.arg("--").args(arguments);
+        if !self.has_nextest {
+            return self.shared_processes(arguments);
         }
+        let mut command = self.cargo();
+        command.args(["nextest", "run", "--workspace", "--all-features", "--no-fail-fast", "-E", filter]);
+        command
+    }
+
+    /// The same with one process a test binary instead of one a test.
+    fn shared_processes(&self, arguments: &[&str]) -> Command {
+        let mut command = self.cargo();
+        command.args(["test", "--workspace", "--all-features", "--lib", "--bins", "--tests"]);
+        command.args(["--no-fail-fast", "--"]).args(arguments);
         command
     }
 }
@@ -254,20 +252,15 @@ fn test_wgpu(context: &Context) -> Result<Outcome, String> {
         println!("{NO_ADAPTER}");
         return Ok(Outcome { skipped: 1, ..Outcome::default() });
     }
-    let mut command = context.runner("test(/wgpu$/)", &["wgpu"]);
-    context.tests(on_wgpu(&mut command, &probe.output))
+    // Compiling its kernels is most of what a wgpu test does, and a process keeps them: one for all.
+    context.tests(on_wgpu(&mut context.shared_processes(&["wgpu"]), &probe.output))
 }
 
 fn test_wgpu_unfused(context: &Context) -> Result<Outcome, String> {
     let mut command = context.cargo();
-    let kind: &[&str] = if context.has_nextest { &["nextest", "run"] } else { &["test"] };
-    command.args(kind).args(["--workspace", "--exclude", "xtask", "--tests", "--features", "wgpu-unfused"]);
+    command.args(["test", "--workspace", "--exclude", "xtask", "--tests", "--features", "wgpu-unfused"]);
     command.arg("--no-fail-fast").arg("--target-dir").arg(shell::target_dir(context.root).join("unfused"));
-    if context.has_nextest {
-        command.args(["-E", "test(/wgpu$/)", "--success-output", "final"]);
-    } else {
-        command.args(["--", "--nocapture", "wgpu"]);
-    }
+    command.args(["--", "--nocapture", "wgpu"]);
     let finished = context.stream(on_wgpu(&mut command, ""))?;
     if finished.success && finished.output.contains(NO_ADAPTER) {
         println!("{NO_ADAPTER}");

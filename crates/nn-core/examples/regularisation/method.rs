@@ -41,7 +41,7 @@ pub(crate) const METHODS: [Method; 13] = [
     Method::Dropout(2.0),
     Method::LabelSmoothing(0.03),
     Method::Mixup(0.3),
-    Method::EarlyStopping(10),
+    Method::EarlyStopping(40),
     Method::GradientNoise(0.03),
     Method::SpectralNorm,
     Method::WeightNorm,
