@@ -65,7 +65,8 @@ impl Racer {
 
     fn fell_out(&self) -> bool {
         let [x, y] = self.at();
-        !(x.hypot(y) <= HORIZON)
+        let distance = x.hypot(y);
+        distance.is_nan() || distance > HORIZON
     }
 
     /// How far above the minimum it is; NaN once it fell out.
