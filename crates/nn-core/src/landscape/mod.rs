@@ -21,7 +21,7 @@
 //!   test the [convergence detector](crate::convergence) with. Value, gradient and Hessian are
 //!   closed forms in f64; [`Landscape::loss`] is the same function on a tensor, and [`Point`] the
 //!   module that any optimiser can move.
-//! - [`line`] and [`plane`]: slices through the loss of a real model along random
+//! - [`line()`] and [`plane`]: slices through the loss of a real model along random
 //!   [`Direction`]s, normalised filter by filter so that two pictures can be compared.
 //!
 //! ```

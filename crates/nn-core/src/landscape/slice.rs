@@ -161,11 +161,11 @@ pub fn line<M: Module>(
 /// The loss on the plane of two directions, `points` × `points` of them.
 ///
 /// The cost is that of `points`² evaluations of `loss`; 25 × 25 make a good picture. Everything
-/// else is as for [`line`].
+/// else is as for [`line()`].
 ///
 /// # Errors
 ///
-/// [`ConfigError`] as for [`line`].
+/// [`ConfigError`] as for [`line()`].
 pub fn plane<M: Module>(
     model: &M,
     directions: [&Direction; 2],
