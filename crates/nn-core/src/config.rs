@@ -1,7 +1,14 @@
 //! Configuration as plain data: strict JSON in, JSON out, errors that name the field.
 
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+
+/// The largest configuration file that is read: a thousand times what any of ours needs.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// A setting that cannot be used, named by its field.
 ///
@@ -53,6 +60,26 @@ pub fn from_json<C: Serialize + DeserializeOwned>(text: &str) -> Result<C, Confi
         serde_json::to_value(&config).map_err(|error| ConfigError::new("(whole text)", error.to_string()))?;
     refuse_unknown(&given, &known, "")?;
     Ok(config)
+}
+
+/// Reads a configuration file; see [`from_json`].
+///
+/// # Errors
+///
+/// [`ConfigError`] whose field begins with the file's name: the file cannot be read, is larger than 1 MiB, is no
+/// UTF-8, or its text is refused by [`from_json`].
+pub fn read<C: Serialize + DeserializeOwned>(path: impl AsRef<Path>) -> Result<C, ConfigError> {
+    let path = path.as_ref();
+    let file = |reason: String| ConfigError::new(path.display().to_string(), reason);
+    let mut text = String::new();
+    let opened = File::open(path).map_err(|error| file(error.to_string()))?;
+    opened.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(|error| file(error.to_string()))?;
+    if text.len() as u64 > MAX_BYTES {
+        return Err(file(format!("larger than {MAX_BYTES} bytes, which no configuration is")));
+    }
+    from_json(&text).map_err(|ConfigError { field, reason }| {
+        ConfigError::new(format!("{}: {field}", path.display()), reason)
+    })
 }
 
 /// Writes a configuration as indented JSON.
@@ -129,6 +156,45 @@ mod tests {
     fn a_missing_field_is_named() {
         let error = from_json::<Outer>(r#"{"inner": {"size": 1}}"#).unwrap_err();
         assert!(error.to_string().contains("width"), "{error}");
+    }
+
+    #[test]
+    fn malformed_files_are_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.json");
+        let deep = "[".repeat(10_000);
+        let large = format!("{{\"width\": 1{}", " ".repeat(2 << 20));
+        let cases: [(&str, &[u8], &str); 14] = [
+            ("empty", b"", "EOF"),
+            ("truncated", br#"{"width": 4, "inner": {"si"#, "EOF"),
+            ("no object", b"[4]", "invalid"),
+            (
+                "text instead of a number",
+                br#"{"width": "four", "inner": {}, "dropout": null}"#,
+                "invalid type",
+            ),
+            ("negative", br#"{"width": -4, "inner": {}, "dropout": null}"#, "invalid value"),
+            ("fraction", br#"{"width": 4.5, "inner": {}, "dropout": null}"#, "invalid type"),
+            ("too large a number", br#"{"width": 1e30, "inner": {}, "dropout": null}"#, "invalid type"),
+            ("not a number", br#"{"width": NaN, "inner": {}}"#, "line 1"),
+            ("missing field", br#"{"inner": {"size": 1}}"#, "width"),
+            ("unknown field", br#"{"widht": 4, "width": 4, "inner": {"size": 1}}"#, "widht"),
+            ("unknown nested field", br#"{"width": 4, "inner": {"size": 1, "x": 0}}"#, "inner.x"),
+            ("trailing text", br#"{"width": 4, "inner": {"size": 1}} more"#, "trailing"),
+            ("not UTF-8", b"{\"width\": 4, \"\xff\": 1}", "UTF-8"),
+            ("nested without end", deep.as_bytes(), "recursion"),
+        ];
+        for (case, bytes, reason) in cases {
+            std::fs::write(&path, bytes).unwrap();
+            let error = read::<Outer>(&path).unwrap_err().to_string();
+            assert!(error.contains("model.json"), "{case}: {error}");
+            assert!(error.contains(reason), "{case}: {error}");
+        }
+        std::fs::write(&path, large).unwrap();
+        assert!(read::<Outer>(&path).unwrap_err().to_string().contains("larger than"));
+        std::fs::remove_file(&path).unwrap();
+        assert!(read::<Outer>(&path).unwrap_err().to_string().contains("model.json"));
+        assert!(read::<Outer>(folder.path()).is_err(), "a folder is no configuration");
     }
 
     #[test]
