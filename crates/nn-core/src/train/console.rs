@@ -122,15 +122,29 @@ impl Drop for Console {
     }
 }
 
-/// Says why a program ends without its result: the error and each of its causes on a line.
+/// Says why a program ends without its result.
 #[cfg(feature = "cli")]
 pub(super) fn report(error: &(dyn StdError + 'static)) {
-    eprintln!("error: {error}");
+    for line in explanation(error) {
+        eprintln!("{line}");
+    }
+}
+
+/// The error and each of its causes on a line, without those whose text the one above already has.
+#[cfg(feature = "cli")]
+fn explanation(error: &(dyn StdError + 'static)) -> Vec<String> {
+    let mut said = error.to_string();
+    let mut lines = vec![format!("error: {said}")];
     let mut cause = error.source();
     while let Some(error) = cause {
-        eprintln!("  because: {error}");
+        let text = error.to_string();
+        if !said.contains(&text) {
+            lines.push(format!("  because: {text}"));
+            said = text;
+        }
         cause = error.source();
     }
+    lines
 }
 
 /// Four significant digits, as many as a progress line needs.
@@ -164,5 +178,22 @@ mod tests {
         console.figure("loss".to_owned(), 0.125);
         let at = Position { step: 7, epoch: 1, epochs: 3, fraction: 0.5 };
         assert_eq!(console.line(at, 7), "epoch 2/3  step 7  loss 0.1250  test accuracy 0.2500");
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn a_cause_is_not_said_twice() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{path}: {source}")]
+        struct Repeats {
+            path: &'static str,
+            source: std::io::Error,
+        }
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot train")]
+        struct Outer(#[source] Repeats);
+        let source = std::io::Error::other("disk on fire");
+        let lines = explanation(&Outer(Repeats { path: "a.csv", source }));
+        assert_eq!(lines, ["error: cannot train", "  because: a.csv: disk on fire"]);
     }
 }
