@@ -167,8 +167,8 @@ fn workspace_dependencies(manifest: &File) -> Result<Vec<Finding>, String> {
         for dependency in sections(&table, section).flat_map(|section| section.keys()) {
             let Some(other) = dependency.strip_prefix("fornax-") else { continue };
             let allowed = if NOT_FAMILIES.contains(&this) {
-                // For tests and examples only: itself, to turn its own features on, and nn-core the data of prep.
-                for_tests && (other == this || (this == "nn-core" && other == "prep"))
+                // For tests and examples only: itself, to turn its own features on, and each the other.
+                for_tests && NOT_FAMILIES.contains(&other)
             } else {
                 other == "nn-core"
                     || (for_tests && other == "prep")

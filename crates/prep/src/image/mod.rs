@@ -16,10 +16,12 @@ pub mod idx;
 mod normalise;
 mod open;
 mod resize;
+mod sample;
 mod set;
 
 pub use augment::RandomAffine;
 pub use decode::{Background, Channels, ImageSpec, load_images};
 pub use normalise::Normalisation;
 pub use open::{Kind, OpenSpec, Opened, open};
+pub use sample::{BoundingBox, Image, Keypoint, Mask, Object, Sample, Transform};
 pub use set::{ImageBatch, ImageSet};
