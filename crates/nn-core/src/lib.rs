@@ -23,6 +23,9 @@ pub mod schedule;
 pub mod train;
 
 #[cfg(test)]
+#[path = "tests/devices.rs"]
+mod devices;
+#[cfg(test)]
 #[path = "tests/differences.rs"]
 mod differences;
 mod name;

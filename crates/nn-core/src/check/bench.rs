@@ -46,6 +46,11 @@ impl Bench {
             start.elapsed().as_secs_f64() * 1e3
         });
         let samples = samples.collect();
+        self.add(name, samples);
+    }
+
+    /// Adds samples in milliseconds that were timed elsewhere, such as those of cases that take turns.
+    pub fn add(&mut self, name: &str, samples: Vec<f64>) {
         self.ms.insert(name.to_owned(), samples);
         self.peak_kib = peak_kib();
     }
@@ -78,6 +83,8 @@ mod tests {
         bench.case("count", || calls += 1);
         assert_eq!(calls, 4 + WARM_UP);
         assert_eq!(bench.ms["count"].len(), 4);
+        bench.add("elsewhere", vec![1.5]);
+        assert_eq!(bench.ms["elsewhere"], [1.5]);
     }
 
     #[cfg(target_os = "linux")]
