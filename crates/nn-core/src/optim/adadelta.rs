@@ -21,9 +21,10 @@
 //! and passes over memory are saved.
 
 use burn::config::Config;
-use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
+use burn::optim::{LearningRate, Optimizer};
 use burn::tensor::{Device, Tensor};
 
+use super::build::{build_from_settings, init_from_build};
 use super::state::record_state;
 use super::{check_epsilon, check_factor, check_not_negative, fade, with_l2};
 use crate::ConfigError;
@@ -53,26 +54,10 @@ impl AdaDeltaConfig {
         check_epsilon(self.epsilon)?;
         check_not_negative("weight_decay", self.weight_decay)
     }
-
-    /// The update of one tensor, for [`ModuleOptimizer::with_group`].
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] as from [`validate`](Self::validate).
-    pub fn build(&self) -> Result<AdaDelta, ConfigError> {
-        self.validate()?;
-        Ok(AdaDelta { config: self.clone() })
-    }
-
-    /// An optimiser for a whole module.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] as from [`validate`](Self::validate).
-    pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
-        Ok(self.build()?.into())
-    }
 }
+
+build_from_settings!(AdaDeltaConfig => AdaDelta);
+init_from_build!(AdaDeltaConfig);
 
 /// The optimiser; see the [module page](self).
 #[derive(Debug, Clone)]

@@ -15,9 +15,10 @@
 //! The update is Burn's `AdaGrad`, whose ε is 1e-5 unless told otherwise; PyTorch's 1e-10 is used here.
 
 use burn::config::Config;
+use burn::optim::AdaGrad;
 use burn::optim::decay::WeightDecayConfig;
-use burn::optim::{AdaGrad, ModuleOptimizer};
 
+use super::build::init_from_build;
 use super::{check_epsilon, check_not_negative};
 use crate::ConfigError;
 
@@ -47,7 +48,7 @@ impl AdaGradConfig {
         check_not_negative("weight_decay", self.weight_decay)
     }
 
-    /// The update of one tensor, for [`ModuleOptimizer::with_group`].
+    /// The update of one tensor, for [`ModuleOptimizer::with_group`](burn::optim::ModuleOptimizer::with_group).
     ///
     /// # Errors
     ///
@@ -61,13 +62,6 @@ impl AdaGradConfig {
         }
         Ok(config.build())
     }
-
-    /// An optimiser for a whole module.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] as from [`validate`](Self::validate).
-    pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
-        Ok(self.build()?.into())
-    }
 }
+
+init_from_build!(AdaGradConfig);

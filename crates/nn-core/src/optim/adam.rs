@@ -26,8 +26,9 @@
 
 use burn::config::Config;
 use burn::optim::decay::WeightDecayConfig;
-use burn::optim::{Adam, AdamW, ModuleOptimizer};
+use burn::optim::{Adam, AdamW};
 
+use super::build::init_from_build;
 use super::{check_epsilon, check_factor, check_not_negative};
 use crate::ConfigError;
 
@@ -64,7 +65,7 @@ impl AdamConfig {
         check_not_negative("weight_decay", self.weight_decay)
     }
 
-    /// The update of one tensor, for [`ModuleOptimizer::with_group`].
+    /// The update of one tensor, for [`ModuleOptimizer::with_group`](burn::optim::ModuleOptimizer::with_group).
     ///
     /// # Errors
     ///
@@ -81,16 +82,9 @@ impl AdamConfig {
         }
         Ok(config.build())
     }
-
-    /// An optimiser for a whole module.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] as from [`validate`](Self::validate).
-    pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
-        Ok(self.build()?.into())
-    }
 }
+
+init_from_build!(AdamConfig);
 
 /// Settings of AdamW; the usual learning rate is 0.001.
 #[derive(Config, Debug, PartialEq)]
@@ -125,7 +119,7 @@ impl AdamWConfig {
         check_not_negative("weight_decay", self.weight_decay)
     }
 
-    /// The update of one tensor, for [`ModuleOptimizer::with_group`].
+    /// The update of one tensor, for [`ModuleOptimizer::with_group`](burn::optim::ModuleOptimizer::with_group).
     ///
     /// # Errors
     ///
@@ -140,13 +134,6 @@ impl AdamWConfig {
             .with_weight_decay(self.weight_decay as f32);
         Ok(config.build())
     }
-
-    /// An optimiser for a whole module.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] as from [`validate`](Self::validate).
-    pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
-        Ok(self.build()?.into())
-    }
 }
+
+init_from_build!(AdamWConfig);

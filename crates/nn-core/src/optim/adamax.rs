@@ -16,9 +16,10 @@
 //! The state holds the sum m/(1 − β₁), as in [`nadam`](super::nadam).
 
 use burn::config::Config;
-use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
+use burn::optim::{LearningRate, Optimizer};
 use burn::tensor::{Device, Tensor};
 
+use super::build::{build_from_settings, init_from_build};
 use super::state::record_state;
 use super::{check_epsilon, check_factor, check_not_negative, fade, with_l2};
 use crate::ConfigError;
@@ -52,26 +53,10 @@ impl AdamaxConfig {
         check_epsilon(self.epsilon)?;
         check_not_negative("weight_decay", self.weight_decay)
     }
-
-    /// The update of one tensor, for [`ModuleOptimizer::with_group`].
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] as from [`validate`](Self::validate).
-    pub fn build(&self) -> Result<Adamax, ConfigError> {
-        self.validate()?;
-        Ok(Adamax { config: self.clone() })
-    }
-
-    /// An optimiser for a whole module.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] as from [`validate`](Self::validate).
-    pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
-        Ok(self.build()?.into())
-    }
 }
+
+build_from_settings!(AdamaxConfig => Adamax);
+init_from_build!(AdamaxConfig);
 
 /// The optimiser; see the [module page](self).
 #[derive(Debug, Clone)]

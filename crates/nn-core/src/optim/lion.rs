@@ -15,8 +15,9 @@
 //! The update is Burn's `Lion`. PyTorch has none; the reference is the paper's algorithm 2.
 
 use burn::config::Config;
-use burn::optim::{Lion, ModuleOptimizer};
+use burn::optim::Lion;
 
+use super::build::init_from_build;
 use super::{check_factor, check_not_negative};
 use crate::ConfigError;
 
@@ -46,7 +47,7 @@ impl LionConfig {
         check_not_negative("weight_decay", self.weight_decay)
     }
 
-    /// The update of one tensor, for [`ModuleOptimizer::with_group`].
+    /// The update of one tensor, for [`ModuleOptimizer::with_group`](burn::optim::ModuleOptimizer::with_group).
     ///
     /// # Errors
     ///
@@ -59,13 +60,6 @@ impl LionConfig {
             .with_weight_decay(self.weight_decay as f32);
         Ok(config.build())
     }
-
-    /// An optimiser for a whole module.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] as from [`validate`](Self::validate).
-    pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
-        Ok(self.build()?.into())
-    }
 }
+
+init_from_build!(LionConfig);

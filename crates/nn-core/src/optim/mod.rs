@@ -25,7 +25,7 @@
 //!
 //! Where Burn's own optimiser computes the same update, it is the one used, with the defaults of the paper or of PyTorch
 //! instead of Burn's (whose ε is 1e-5 everywhere, whose RMSProp starts with momentum 0.9, and whose momentum is damped by
-//! 0.1). All are checked against `torch.optim` step by step; see `xtask/reference/optim.py`.
+//! 0.1). All are checked against `torch.optim` step by step; see `xtask/reference/parity/optim.py`.
 //!
 //! ```
 //! use fornax_nn_core::optim::{OptimizerConfig, OptimizerKind};
@@ -44,6 +44,7 @@ pub mod adadelta;
 pub mod adagrad;
 pub mod adam;
 pub mod adamax;
+mod build;
 pub mod ema;
 pub mod lion;
 pub mod lookahead;

@@ -18,9 +18,10 @@
 //! which takes fewer passes over memory than Burn's Adam.
 
 use burn::config::Config;
-use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
+use burn::optim::{LearningRate, Optimizer};
 use burn::tensor::{Device, Tensor};
 
+use super::build::{build_from_settings, init_from_build};
 use super::state::record_state;
 use super::{check_epsilon, check_factor, check_not_negative, fade, with_l2};
 use crate::ConfigError;
@@ -61,26 +62,10 @@ impl NadamConfig {
         check_not_negative("momentum_decay", self.momentum_decay)?;
         check_not_negative("weight_decay", self.weight_decay)
     }
-
-    /// The update of one tensor, for [`ModuleOptimizer::with_group`].
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] as from [`validate`](Self::validate).
-    pub fn build(&self) -> Result<Nadam, ConfigError> {
-        self.validate()?;
-        Ok(Nadam { config: self.clone() })
-    }
-
-    /// An optimiser for a whole module.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] as from [`validate`](Self::validate).
-    pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
-        Ok(self.build()?.into())
-    }
 }
+
+build_from_settings!(NadamConfig => Nadam);
+init_from_build!(NadamConfig);
 
 /// The optimiser; see the [module page](self).
 #[derive(Debug, Clone)]

@@ -20,9 +20,10 @@
 //! The state holds the sums m/(1 − β₁) and v/(1 − β₂), as in [`nadam`](super::nadam).
 
 use burn::config::Config;
-use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
+use burn::optim::{LearningRate, Optimizer};
 use burn::tensor::{Device, Tensor};
 
+use super::build::{build_from_settings, init_from_build};
 use super::state::record_state;
 use super::{check_epsilon, check_factor, check_not_negative, fade, with_l2};
 use crate::ConfigError;
@@ -59,26 +60,10 @@ impl RAdamConfig {
         check_epsilon(self.epsilon)?;
         check_not_negative("weight_decay", self.weight_decay)
     }
-
-    /// The update of one tensor, for [`ModuleOptimizer::with_group`].
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] as from [`validate`](Self::validate).
-    pub fn build(&self) -> Result<RAdam, ConfigError> {
-        self.validate()?;
-        Ok(RAdam { config: self.clone() })
-    }
-
-    /// An optimiser for a whole module.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] as from [`validate`](Self::validate).
-    pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
-        Ok(self.build()?.into())
-    }
 }
+
+build_from_settings!(RAdamConfig => RAdam);
+init_from_build!(RAdamConfig);
 
 /// The optimiser; see the [module page](self).
 #[derive(Debug, Clone)]

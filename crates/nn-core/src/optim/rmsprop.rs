@@ -24,9 +24,10 @@
 //! The state holds the sums v/(1 − α) and m/(1 − α), which saves passes over memory.
 
 use burn::config::Config;
-use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
+use burn::optim::{LearningRate, Optimizer};
 use burn::tensor::{Device, Tensor};
 
+use super::build::{build_from_settings, init_from_build};
 use super::state::record_state;
 use super::{check_epsilon, check_factor, check_not_negative, fade, with_l2};
 use crate::ConfigError;
@@ -63,26 +64,10 @@ impl RmsPropConfig {
         check_factor("momentum", self.momentum)?;
         check_not_negative("weight_decay", self.weight_decay)
     }
-
-    /// The update of one tensor, for [`ModuleOptimizer::with_group`].
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] as from [`validate`](Self::validate).
-    pub fn build(&self) -> Result<RmsProp, ConfigError> {
-        self.validate()?;
-        Ok(RmsProp { config: self.clone() })
-    }
-
-    /// An optimiser for a whole module.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] as from [`validate`](Self::validate).
-    pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
-        Ok(self.build()?.into())
-    }
 }
+
+build_from_settings!(RmsPropConfig => RmsProp);
+init_from_build!(RmsPropConfig);
 
 /// The optimiser; see the [module page](self).
 #[derive(Debug, Clone)]

@@ -39,10 +39,11 @@
 //! none: here the default is 0. The first step uses v = g undamped, as PyTorch does.
 
 use burn::config::Config;
+use burn::optim::Sgd;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{ModuleOptimizer, Sgd};
 
+use super::build::init_from_build;
 use super::{check_factor, check_not_negative};
 use crate::ConfigError;
 
@@ -94,7 +95,7 @@ impl SgdConfig {
         check_not_negative("weight_decay", self.weight_decay)
     }
 
-    /// The update of one tensor, for [`ModuleOptimizer::with_group`].
+    /// The update of one tensor, for [`ModuleOptimizer::with_group`](burn::optim::ModuleOptimizer::with_group).
     ///
     /// # Errors
     ///
@@ -114,13 +115,6 @@ impl SgdConfig {
         }
         Ok(config.build())
     }
-
-    /// An optimiser for a whole module.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] as from [`validate`](Self::validate).
-    pub fn init(&self) -> Result<ModuleOptimizer, ConfigError> {
-        Ok(self.build()?.into())
-    }
 }
+
+init_from_build!(SgdConfig);
