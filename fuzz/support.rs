@@ -1,20 +1,50 @@
 //! What the targets share.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use fornax_prep::Limits;
 
-/// A file that holds `bytes`, in memory where the system has a place for that; the same one each time.
-pub fn file(name: &str, bytes: &[u8]) -> PathBuf {
+/// The place of this process's files, in memory where the system has a place for that.
+fn place(name: &str) -> PathBuf {
     let shared = PathBuf::from("/dev/shm");
     let folder = if shared.is_dir() { shared } else { std::env::temp_dir() };
-    let path = folder.join(format!("fornax-fuzz-{}-{name}", std::process::id()));
-    fs::write(&path, bytes).expect("the file system in memory is full");
+    folder.join(format!("fornax-fuzz-{}-{name}", std::process::id()))
+}
+
+/// A file that holds `bytes`; the same one each time.
+pub fn file(name: &str, bytes: &[u8]) -> PathBuf {
+    let path = place(name);
+    write(&path, bytes);
     path
+}
+
+/// A folder with these folders in it; the same one each time.
+#[allow(dead_code, reason = "not every target needs one")]
+pub fn folder(name: &str, inside: &[&str]) -> PathBuf {
+    let path = place(name);
+    fs::create_dir_all(&path).expect("the file system in memory is full");
+    for name in inside {
+        fs::create_dir_all(path.join(name)).expect("the file system in memory is full");
+    }
+    path
+}
+
+pub fn write(path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).expect("the file system in memory is full");
 }
 
 /// Small enough that a claim taken at its word shows as a crash: the fuzzer allows 2 GiB.
 pub fn limits() -> Limits {
-    Limits { file_bytes: 1 << 20, image_pixels: 1 << 20, set_bytes: 16 << 20, ..Limits::default() }
+    Limits {
+        file_bytes: 1 << 20,
+        image_pixels: 1 << 20,
+        set_bytes: 16 << 20,
+        frames: 1 << 12,
+        animation_frames: 1 << 10,
+        frame_pixels: 1 << 16,
+        archive_entries: 1 << 10,
+        archive_bytes: 1 << 22,
+        ..Limits::default()
+    }
 }
