@@ -11,6 +11,7 @@
 //! | [`image`] | sets of labelled images from folders, IDX and CSV; batches, normalisation, augmentation |
 //! | [`partition`] | stratified folds and hold-outs |
 //! | [`random`] | keys: randomness that does not depend on order |
+//! | [`worlds`] | endless generated data of which the truth is known: scenes, shapes, curves, densities, text tasks |
 //! | [`source`], [`limits`], [`error`] | files, plain or gzip, read within limits; errors that name them |
 //!
 //! Nothing here picks a device or prints; tensors are made on the device that is passed in.
@@ -23,6 +24,7 @@ pub mod limits;
 pub mod partition;
 pub mod random;
 pub mod source;
+pub mod worlds;
 
 pub use digits::Digits;
 pub use error::{Error, Problem};
