@@ -8,6 +8,10 @@
 //! | world | a sample | the truth that comes with it |
 //! |---|---|---|
 //! | [`DigitScenes`] | real handwritten digits on a noisy canvas | boxes, mask, classes |
+//! | [`Shapes`] | circles, squares, triangles, … | boxes, mask, classes |
+//! | [`Curve`] | a noisy measurement y at x | mean and deviation of y at every x |
+//! | [`Density`] | a point of the plane | the logarithm of its probability density |
+//! | [`tasks`] | a text or sequence and its answer | the one right answer |
 //!
 //! Every sample is a function of (seed, index), as everything random in this crate: `world.sample(Key::new(seed), index)`
 //! is the same on every machine and thread, in every order. Sample 7 of a world costs no more than sample 0.
@@ -19,10 +23,17 @@
 //! everywhere, every place of the canvas is as likely as every other in which an object has room, and brightness,
 //! size and class are drawn independently of each other.
 
+mod curves;
+mod densities;
 mod digit_scenes;
 mod scene;
+mod shapes;
+pub mod tasks;
 
+pub use curves::{Curve, CurveKind, Measurement};
+pub use densities::{Density, DensityConfig, DensityKind};
 pub use digit_scenes::{DigitSceneConfig, DigitScenes};
+pub use shapes::{ShapeConfig, ShapeKind, Shapes};
 
 use crate::random::Stream;
 
