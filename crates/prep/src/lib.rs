@@ -11,6 +11,7 @@
 //! | [`image`] | sets of labelled images from folders, IDX and CSV; batches, normalisation, augmentation |
 //! | [`partition`] | stratified folds and hold-outs |
 //! | [`random`] | keys: randomness that does not depend on order |
+//! | `text` (feature) | tokenisers, vocabularies, text files, batches and windows of tokens |
 //! | [`worlds`] | endless generated data of which the truth is known: scenes, shapes, curves, densities, text tasks |
 //! | [`source`], [`limits`], [`error`] | files, plain or gzip, read within limits; errors that name them |
 //!
@@ -24,6 +25,8 @@ pub mod limits;
 pub mod partition;
 pub mod random;
 pub mod source;
+#[cfg(feature = "text")]
+pub mod text;
 pub mod worlds;
 
 pub use digits::Digits;

@@ -34,6 +34,10 @@ pub struct Limits {
     pub line_bytes: u64,
     /// Distinct labels. Default: 100,000; a column of measurements taken for labels has more.
     pub classes: u64,
+    /// Bytes of a tokeniser's file, unfolded. Default: 128 MiB; those of published models have up to 35.
+    pub tokenizer_bytes: u64,
+    /// How deep lists and objects of a JSON file may lie within each other, at most 127. Default: 64.
+    pub json_nesting: u64,
 }
 
 impl Default for Limits {
@@ -46,6 +50,8 @@ impl Default for Limits {
             files: 10_000_000,
             line_bytes: 4 << 20,
             classes: 100_000,
+            tokenizer_bytes: 128 << 20,
+            json_nesting: 64,
         }
     }
 }
