@@ -11,7 +11,6 @@ use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::models::unigram::{Unigram, UnigramTrainer};
 use tokenizers::models::wordlevel::WordLevel;
-use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::fixed_length::FixedLength;
@@ -282,14 +281,14 @@ impl TokenizerConfig {
                 let numbered = pieces.into_iter().enumerate();
                 let vocab: serde_json::Map<_, _> =
                     numbered.map(|(id, piece)| (piece, serde_json::Value::from(id))).collect();
-                let model: Result<WordPiece, _> = serde_json::from_value(json!({
+                let model: Result<ModelWrapper, _> = serde_json::from_value(json!({
                     "type": "WordPiece",
                     "unk_token": self.unknown,
                     "continuing_subword_prefix": "##",
                     "max_input_chars_per_word": 100,
                     "vocab": vocab,
                 }));
-                Ok(model.map_err(|error| failed("texts", &error))?.into())
+                model.map_err(|error| failed("texts", &error))
             }
             TokenizerKind::Unigram => self.unigram_model(words),
         }

@@ -6,3 +6,5 @@ mod idx;
 mod images;
 mod open;
 mod support;
+#[cfg(feature = "text")]
+mod text;

@@ -1,6 +1,7 @@
 //! The lines of a text file.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::source::Source;
 use crate::{Error, Limits, Problem};
@@ -29,6 +30,7 @@ const MARKS: [(&[u8], &str); 4] = [
 #[derive(Debug)]
 pub struct Lines {
     source: Source,
+    path: Arc<Path>,
     limits: Limits,
     number: u64,
     done: bool,
@@ -46,12 +48,12 @@ impl Lines {
         if let Some((_, found)) = MARKS.iter().find(|(mark, _)| start.starts_with(mark)) {
             return Err(Error::file(path, Problem::unexpected("text in UTF-8", *found)));
         }
-        Ok(Self { source, limits: *limits, number: 0, done: false })
+        Ok(Self { source, path: path.into(), limits: *limits, number: 0, done: false })
     }
 
     /// The file.
     pub fn path(&self) -> &Path {
-        self.source.path()
+        &self.path
     }
 
     /// The number of the last line read, from 1; 0 before the first.
@@ -68,7 +70,7 @@ impl Lines {
         let number = self.number;
         // Whatever ends this call early ends the file.
         self.done = true;
-        let path = self.source.path().to_owned();
+        let path = Arc::clone(&self.path);
         let at = |expected: String, found: String| {
             Error::file(&path, Problem::Line { line: number, expected, found })
         };
@@ -107,7 +109,7 @@ impl Lines {
         found: impl std::fmt::Display,
     ) -> Error {
         let (expected, found) = (expected.to_string(), found.to_string());
-        Error::file(self.source.path(), Problem::Line { line, expected, found })
+        Error::file(&self.path, Problem::Line { line, expected, found })
     }
 }
 
