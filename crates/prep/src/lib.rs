@@ -13,7 +13,8 @@
 //! | [`random`] | keys: randomness that does not depend on order |
 //! | `video` (feature `video`) | films as frames with times; clips, differences, optical flow |
 //! | `archive`, `download` (features of these names) | archives unpacked safely; named data sets fetched into a cache |
-//! | [`worlds`] | generated data of which the truth is known |
+//! | `text` (feature) | tokenisers, vocabularies, text files, batches and windows of tokens |
+//! | [`worlds`] | endless generated data of which the truth is known: scenes, shapes, curves, densities, text tasks |
 //! | [`source`], [`limits`], [`error`] | files, plain or gzip, read within limits; errors that name them |
 //!
 //! Nothing here picks a device or prints; tensors are made on the device that is passed in.
@@ -32,6 +33,8 @@ pub mod random;
 pub mod source;
 #[cfg(feature = "video")]
 pub mod video;
+#[cfg(feature = "text")]
+pub mod text;
 pub mod worlds;
 
 pub use digits::Digits;

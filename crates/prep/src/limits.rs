@@ -48,6 +48,10 @@ pub struct Limits {
     pub archive_bytes: u64,
     /// Bytes of one download. Default: 16 GiB.
     pub download_bytes: u64,
+    /// Bytes of a tokeniser's file, unfolded. Default: 128 MiB; those of published models have up to 35.
+    pub tokenizer_bytes: u64,
+    /// How deep lists and objects of a JSON file may lie within each other, at most 127. Default: 64.
+    pub json_nesting: u64,
 }
 
 impl Default for Limits {
@@ -67,6 +71,8 @@ impl Default for Limits {
             archive_entries: 500_000,
             archive_bytes: 64 << 30,
             download_bytes: 16 << 30,
+            tokenizer_bytes: 128 << 20,
+            json_nesting: 64,
         }
     }
 }

@@ -18,3 +18,5 @@ mod support;
 mod video;
 #[cfg(feature = "video")]
 mod video_hostile;
+#[cfg(feature = "text")]
+mod text;
