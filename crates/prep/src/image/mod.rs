@@ -18,6 +18,7 @@ mod open;
 mod resize;
 mod sample;
 mod set;
+pub mod transform;
 
 pub use augment::RandomAffine;
 pub use decode::{Background, Channels, ImageSpec, load_images};
