@@ -7,15 +7,17 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`balance`] | class weights, samplers for classes of unequal size |
 //! | [`digits`] | real handwritten digits, embedded |
-//! | [`image`] | sets of labelled images from folders, IDX and CSV; batches, normalisation, augmentation |
-//! | [`partition`] | stratified folds and hold-outs |
+//! | [`image`] | images with labels, boxes, masks and keypoints from files of many kinds; transformations, loading, batches |
+//! | [`partition`] | stratified folds and hold-outs, of samples or of groups |
 //! | [`random`] | keys: randomness that does not depend on order |
 //! | [`source`], [`limits`], [`error`] | files, plain or gzip, read within limits; errors that name them |
 //!
 //! Nothing here picks a device or prints; tensors are made on the device that is passed in.
 #![doc = include_str!("../README.md")]
 
+pub mod balance;
 pub mod digits;
 pub mod error;
 pub mod image;

@@ -34,6 +34,10 @@ pub struct Limits {
     pub line_bytes: u64,
     /// Distinct labels. Default: 100,000; a column of measurements taken for labels has more.
     pub classes: u64,
+    /// Levels of brackets inside brackets in JSON. Default: 64; annotations of COCO have 5.
+    pub nesting: u64,
+    /// Elements, attributes and texts of one XML file. Default: 100,000, some ten thousand objects.
+    pub nodes: u64,
 }
 
 impl Default for Limits {
@@ -46,6 +50,8 @@ impl Default for Limits {
             files: 10_000_000,
             line_bytes: 4 << 20,
             classes: 100_000,
+            nesting: 64,
+            nodes: 100_000,
         }
     }
 }

@@ -15,7 +15,8 @@ use crate::{Error, Key};
 pub struct Rotation {
     /// The range of the angle in degrees, uniform; both ends the same fix it.
     pub degrees: [f32; 2],
-    /// Whether the frame grows until the whole turned image fits. Default: no, as in torchvision.
+    /// Whether the frame grows until the whole turned image just fits (torchvision's may be a pixel larger). Default:
+    /// no, as in torchvision.
     #[serde(default)]
     pub expand: bool,
     /// How pixels are read, what shows beyond them, what becomes of objects that leave. Default: nearest, black.
@@ -67,8 +68,8 @@ fn surrounding(turn: &Projection, [height, width]: [usize; 2]) -> [usize; 2] {
     let reach = |axis: usize| {
         let corners = [[x, y], [x, -y]].map(|corner| turn.map(corner).map_or(0.0, |to| to[axis].abs()));
         // Rounding must not add a pixel.
-        let half = (corners[0].max(corners[1]) * 1e4).trunc() / 1e4;
-        (half.ceil() + half.ceil()).min((2.0 * half).ceil().max(1.0)) as usize
+        let whole = (2.0 * corners[0].max(corners[1]) * 1e4).trunc() / 1e4;
+        whole.ceil().max(1.0) as usize
     };
     [reach(1), reach(0)]
 }

@@ -7,9 +7,9 @@
 
 use crate::image::Image;
 
-/// Luma in fixed point: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), the weights' sum exactly one.
+/// Luma: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), rounded.
 pub(crate) fn luma([r, g, b]: [u8; 3]) -> u8 {
-    ((19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + (1 << 15)) >> 16) as u8
+    ((299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b) + 500) / 1000) as u8
 }
 
 /// Replaces every byte by its entry, the same table in each channel.

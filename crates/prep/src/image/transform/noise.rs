@@ -49,7 +49,7 @@ impl Transform for GaussianNoise {
 }
 
 /// Two independent standard normal numbers: √(−2 ln u) · (cos 2πv, sin 2πv) (Box and Muller, 1958).
-pub(super) fn two_normals(stream: &mut Stream) -> [f32; 2] {
+pub(crate) fn two_normals(stream: &mut Stream) -> [f32; 2] {
     // 1 − u is never 0.
     let radius = (-2.0 * (1.0 - stream.uniform()).ln()).sqrt();
     let (sin, cos) = (TAU * stream.uniform()).sin_cos();
