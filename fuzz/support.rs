@@ -19,15 +19,18 @@ pub fn file(name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
-/// A folder with these folders in it; the same one each time.
-#[allow(dead_code, reason = "not every target needs one")]
-pub fn folder(name: &str, inside: &[&str]) -> PathBuf {
-    let path = place(name);
-    fs::create_dir_all(&path).expect("the file system in memory is full");
-    for name in inside {
-        fs::create_dir_all(path.join(name)).expect("the file system in memory is full");
+/// A folder that holds these files, empty until they are written; the same one each time.
+pub fn folder(name: &str, files: &[&str]) -> PathBuf {
+    let root = place(&format!("{name}.d"));
+    for file in files {
+        let path = root.join(file);
+        if !path.exists() {
+            fs::create_dir_all(path.parent().expect("a file below the root"))
+                .expect("the file system in memory is full");
+            write(&path, b"image");
+        }
     }
-    path
+    root
 }
 
 pub fn write(path: &Path, bytes: &[u8]) {
@@ -45,6 +48,7 @@ pub fn limits() -> Limits {
         frame_pixels: 1 << 16,
         archive_entries: 1 << 10,
         archive_bytes: 1 << 22,
+        tokenizer_bytes: 1 << 20,
         ..Limits::default()
     }
 }

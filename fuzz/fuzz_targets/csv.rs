@@ -1,5 +1,5 @@
 #![no_main]
-//! Images as lines of text.
+//! Images as lines of text, and lists of paths.
 
 use libfuzzer_sys::fuzz_target;
 

@@ -88,6 +88,16 @@ pub enum Problem {
         /// What the decoder found.
         reason: String,
     },
+    /// A field of a structured file (JSON, XML) cannot be used.
+    #[error("{field}: expected {expected}; found {found}")]
+    Field {
+        /// Its path, such as `annotations[17].bbox`.
+        field: String,
+        /// What would have been accepted.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
     /// A line of a text file cannot be used.
     #[error("line {line}: expected {expected}; found {found}")]
     Line {
@@ -182,5 +192,14 @@ impl Problem {
     #[cfg(any(feature = "archive", feature = "video"))]
     pub(crate) fn over(limit: &'static str, allowed: u64, found: u64) -> Self {
         Self::OverLimit { limit, allowed, found }
+    }
+
+    pub(crate) fn field(
+        field: impl fmt::Display,
+        expected: impl fmt::Display,
+        found: impl fmt::Display,
+    ) -> Self {
+        let [field, expected, found] = [field.to_string(), expected.to_string(), found.to_string()];
+        Self::Field { field, expected, found }
     }
 }

@@ -7,9 +7,10 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`balance`] | class weights, samplers for classes of unequal size |
 //! | [`digits`] | real handwritten digits, embedded |
-//! | [`image`] | sets of labelled images from folders, IDX and CSV; batches, normalisation, augmentation |
-//! | [`partition`] | stratified folds and hold-outs |
+//! | [`image`] | images with labels, boxes, masks and keypoints from files of many kinds; transformations, loading, batches |
+//! | [`partition`] | stratified folds and hold-outs, of samples or of groups |
 //! | [`random`] | keys: randomness that does not depend on order |
 //! | `video` (feature `video`) | films as frames with times; clips, differences, optical flow |
 //! | `archive`, `download` (features of these names) | archives unpacked safely; named data sets fetched into a cache |
@@ -22,6 +23,7 @@
 
 #[cfg(feature = "archive")]
 pub mod archive;
+pub mod balance;
 pub mod digits;
 #[cfg(feature = "download")]
 pub mod download;
@@ -31,10 +33,10 @@ pub mod limits;
 pub mod partition;
 pub mod random;
 pub mod source;
-#[cfg(feature = "video")]
-pub mod video;
 #[cfg(feature = "text")]
 pub mod text;
+#[cfg(feature = "video")]
+pub mod video;
 pub mod worlds;
 
 pub use digits::Digits;

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use super::film::{FilmKind, Parts, Reader, check_frame};
 use super::{Clock, FilmSpec};
-use crate::image::{Image, ImageSpec, load_images};
+use crate::image::{Image, load_image};
 use crate::{Error, Limits, Problem};
 
 struct Folder {
     files: Vec<PathBuf>,
     size: [usize; 2],
-    spec: ImageSpec,
+    spec: FilmSpec,
     limits: Limits,
 }
 
@@ -46,21 +46,20 @@ pub(crate) fn open(path: &Path, spec: &FilmSpec, limits: &Limits) -> Result<Part
         let expected = "png, jpeg, webp or bmp images, a frame each";
         return Err(Error::file(path, Problem::unexpected(expected, "none")));
     };
-    let image_spec = ImageSpec::new(spec.channels).with_background(spec.background);
     // A frame is an image, of which the stricter limit holds.
     let limits = Limits { image_pixels: limits.image_pixels.min(limits.frame_pixels), ..*limits };
-    let [height, width] = read_image(first, &image_spec, &limits)?.size();
+    let [height, width] = load_image(first, spec.channels, spec.background, &limits)?.size();
     let size = check_frame(width as u64, height as u64, &limits);
     let size = size.map_err(|problem| Error::file(first, problem))?;
     let clock = Clock::constant(files.len(), spec.rate);
-    let reader = Box::new(Folder { files, size, spec: image_spec, limits });
+    let reader = Box::new(Folder { files, size, spec: *spec, limits });
     Ok(Parts { kind: FilmKind::Frames, clock, size, reader })
 }
 
 impl Reader for Folder {
     fn frame(&mut self, index: usize) -> Result<Image, Error> {
         let path = &self.files[index];
-        let image = read_image(path, &self.spec, &self.limits)?;
+        let image = load_image(path, self.spec.channels, self.spec.background, &self.limits)?;
         if image.size() == self.size {
             return Ok(image);
         }
@@ -71,17 +70,6 @@ impl Reader for Folder {
         );
         Err(Error::file(path, problem))
     }
-}
-
-/// An image file, pixel after pixel.
-fn read_image(path: &Path, spec: &ImageSpec, limits: &Limits) -> Result<Image, Error> {
-    let batch = load_images(&[path], spec, limits)?;
-    let [_, channels, height, width] = batch.shape;
-    let area = height * width;
-    // Planes of bytes divided by 255, back to bytes, exactly.
-    let byte = |channel: usize, pixel: usize| (batch.pixels[channel * area + pixel] * 255.0).round() as u8;
-    let pixels = (0..area).flat_map(|pixel| (0..channels).map(move |channel| byte(channel, pixel)));
-    Image::new(pixels.collect(), [height, width], spec.channels)
 }
 
 fn is_image(path: &Path) -> bool {

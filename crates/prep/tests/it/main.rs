@@ -2,8 +2,10 @@
 
 #[cfg(feature = "archive")]
 mod archive;
+mod cifar;
 #[cfg(feature = "video")]
 mod clips;
+mod coco;
 mod csv;
 #[cfg(feature = "download")]
 mod download;
@@ -12,11 +14,17 @@ mod films;
 mod gzip;
 mod idx;
 mod images;
+mod joint;
+mod loader;
+mod mask;
 mod open;
+mod parity;
+mod paths;
 mod support;
+#[cfg(feature = "text")]
+mod text;
 #[cfg(feature = "video")]
 mod video;
 #[cfg(feature = "video")]
 mod video_hostile;
-#[cfg(feature = "text")]
-mod text;
+mod voc;
