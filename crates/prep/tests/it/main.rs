@@ -6,6 +6,8 @@ mod cifar;
 #[cfg(feature = "video")]
 mod clips;
 mod coco;
+#[cfg(all(feature = "archive", feature = "mp4", feature = "text"))]
+mod corpus;
 mod csv;
 #[cfg(feature = "download")]
 mod download;
