@@ -143,7 +143,7 @@ fn walk<R: Read + Seek>(
     if start.starts_with(b"PK") {
         zip::walk(&mut input, len, &mut names)?;
     } else if start.starts_with(&[0x1f, 0x8b]) {
-        tar::walk(&mut MultiGzDecoder::new(BufReader::new(input)), "gzip", &mut names)?;
+        tar::walk(&mut MultiGzDecoder::new(BufReader::new(input)), "tar.gz", &mut names)?;
     } else if start.get(257..262) == Some(b"ustar") {
         tar::walk(&mut input, tar::FORMAT, &mut names)?;
     } else {

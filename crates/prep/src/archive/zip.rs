@@ -186,9 +186,12 @@ fn content<R: Read + Seek>(
     input.seek(SeekFrom::Start(entry.at))?;
     let mut header = [0; LOCAL];
     full(input, &mut header, "a local header")?;
-    let mut name = vec![0; le16(&header[26..]).into()];
-    full(input, &mut name, "a local header")?;
-    if !header.starts_with(b"PK\x03\x04") || name != entry.name {
+    let is_header = header.starts_with(b"PK\x03\x04") && usize::from(le16(&header[26..])) == entry.name.len();
+    let mut name = vec![0; entry.name.len()];
+    if is_header {
+        full(input, &mut name, "a local header")?;
+    }
+    if !is_header || name != entry.name {
         return Err(Problem::invalid(FORMAT, "its local header is not that of the directory"));
     }
     let start = entry.at + (LOCAL + name.len()) as u64 + u64::from(le16(&header[28..]));

@@ -22,7 +22,7 @@ use crate::{Limits, Problem};
 
 pub(super) const FORMAT: &str = "mp4";
 /// Boxes looked at before a file is given up: honest ones have some dozens a track.
-const BOXES: u32 = 100_000;
+const BOXES: u32 = 10_000;
 
 /// An encoded picture: bytes of the file, and the time it is shown.
 #[derive(Debug, Clone, Copy)]

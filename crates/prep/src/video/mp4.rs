@@ -224,6 +224,9 @@ impl Mp4 {
         for unit in units.iter().filter(|unit| h264::kind(unit) == h264::SEQUENCE) {
             check_sequence(unit, &self.sequence, &self.limits)?;
         }
+        if units.is_empty() {
+            return Err(Problem::invalid(h264::FORMAT, "a sample without a picture"));
+        }
         Ok(joined(&units))
     }
 

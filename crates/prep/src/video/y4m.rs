@@ -71,12 +71,13 @@ pub(crate) fn open(
 
 /// The header and where every frame's samples begin; all of them are there.
 fn index(input: &mut dyn Input, len: u64, limits: &Limits) -> Result<(Header, Vec<u64>), Problem> {
-    let (line, mut at) = line(input, 0, "the header")?;
+    let mut lines = LineReader { input, start: 0, window: Vec::new() };
+    let (line, mut at) = lines.at(0, "the header")?;
     let header = Header::parse(&line, limits)?;
     let bytes = header.frame_bytes();
     let mut offsets = Vec::new();
     while at < len {
-        let (line, start) = self::line(input, at, "a frame's header")?;
+        let (line, start) = lines.at(at, "a frame's header")?;
         if !(line == b"FRAME" || line.starts_with(b"FRAME ")) {
             let reason = format!("frame {} does not begin with FRAME", offsets.len());
             return Err(Problem::invalid(FORMAT, reason));
@@ -90,7 +91,6 @@ fn index(input: &mut dyn Input, len: u64, limits: &Limits) -> Result<(Header, Ve
         }
         offsets.push(start);
         at = start + bytes;
-        input.seek(SeekFrom::Start(at))?;
     }
     if offsets.is_empty() {
         return Err(Problem::unexpected("at least one frame", "a header alone"));
@@ -98,25 +98,38 @@ fn index(input: &mut dyn Input, len: u64, limits: &Limits) -> Result<(Header, Ve
     Ok((header, offsets))
 }
 
-/// The line at `at`, where the input stands, without its end, and where the next begins; the input stands somewhere
-/// behind.
-fn line(input: &mut dyn Input, at: u64, part: &'static str) -> Result<(Vec<u8>, u64), Problem> {
-    // Most are short: a frame's is six bytes.
-    let mut line = Vec::new();
-    while line.len() < LINE {
-        let mut piece = [0; 32];
-        let read = fill(input, &mut piece)?;
-        if let Some(end) = piece[..read].iter().position(|&byte| byte == b'\n') {
-            line.extend(&piece[..end]);
-            let next = at + line.len() as u64 + 1;
-            return Ok((line, next));
+/// Reads lines here and there; small frames share a reading.
+struct LineReader<'a> {
+    input: &'a mut dyn Input,
+    /// Where the window lies in the file.
+    start: u64,
+    window: Vec<u8>,
+}
+
+impl LineReader<'_> {
+    /// The line at a place, without its end, and where the next begins.
+    fn at(&mut self, at: u64, part: &'static str) -> Result<(Vec<u8>, u64), Problem> {
+        let line = |window: &[u8]| window.iter().take(LINE).position(|&byte| byte == b'\n');
+        let inside =
+            at.checked_sub(self.start).and_then(|skip| self.window.get(usize::try_from(skip).ok()?..));
+        if let Some(window) = inside
+            && let Some(end) = line(window)
+        {
+            return Ok((window[..end].to_vec(), at + end as u64 + 1));
         }
-        line.extend(&piece[..read]);
-        if read < piece.len() {
-            return Err(Problem::invalid(FORMAT, format_args!("ends within {part}")));
+        self.window.resize(2 * LINE, 0);
+        self.input.seek(SeekFrom::Start(at))?;
+        let read = fill(self.input, &mut self.window)?;
+        self.window.truncate(read);
+        self.start = at;
+        match line(&self.window) {
+            Some(end) => Ok((self.window[..end].to_vec(), at + end as u64 + 1)),
+            None if read < LINE => Err(Problem::invalid(FORMAT, format_args!("ends within {part}"))),
+            None => {
+                Err(Problem::invalid(FORMAT, format_args!("no end of line within {LINE} bytes of {part}")))
+            }
         }
     }
-    Err(Problem::invalid(FORMAT, format_args!("no end of line within {LINE} bytes of {part}")))
 }
 
 impl Header {
