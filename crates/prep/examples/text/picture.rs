@@ -16,7 +16,7 @@ const GROUNDS: [u8; 6] = [153, 223, 158, 225, 229, 195];
 pub(crate) fn sample(lines: &[&String]) -> String {
     let prose = |line: &&&String| {
         let letters = line.chars().filter(|c| c.is_alphabetic() || *c == ' ').count();
-        line.len() > 60 && letters * 20 > line.chars().count() * 19
+        line.len() > 60 && !line.contains("  ") && letters * 20 > line.chars().count() * 19
     };
     let mut chosen: Vec<&str> = lines.iter().filter(prose).take(LINES).map(|line| line.as_str()).collect();
     if chosen.is_empty() {

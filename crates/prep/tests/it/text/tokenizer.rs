@@ -324,7 +324,8 @@ fn patterns_that_match_nothing_do_no_harm() {
         }
         for behavior in ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"] {
             for invert in [false, true] {
-                let split = json!({"type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert});
+                let split =
+                    json!({"type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert});
                 let file = with(|file| file["pre_tokenizer"] = split);
                 try_out(file.to_string().as_bytes(), &mut usable, &mut refused);
             }
