@@ -1,5 +1,6 @@
-//! Tokenising beside the bare library, in turns: `cargo bench -p fornax-prep --bench text`. The ratio is what counts; on a busy machine
-//! both sides are slow. `cargo bench -p fornax-prep --bench text -- 9` for nine turns.
+//! Tokenising beside the bare library, in turns: `cargo bench -p fornax-prep --bench text`. The ratio is what
+//! counts; on a busy machine both sides are slow. `cargo bench -p fornax-prep --bench text -- 9` for nine
+//! turns.
 #![allow(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::time::Instant;

@@ -13,7 +13,8 @@ const MARGIN: f64 = 14.0;
 /// The least width of a piece: a space between two others can still be seen.
 const NARROWEST: f64 = 2.5;
 
-/// A passage of text whose pieces lie on a colour each, in lines of one width: how a tokeniser cuts, what attention weighs.
+/// A passage of text whose pieces lie on a colour each, in lines of one width: how a tokeniser cuts, what
+/// attention weighs.
 ///
 /// A piece is never divided; one that holds the end of a line ends the line.
 ///
@@ -116,7 +117,7 @@ impl Passage {
                     if left > MARGIN {
                         middle += LINE;
                     }
-                    if !placed.is_empty() {
+                    if placed.last().is_some_and(|last: &Placed<'_>| last.ground.is_some()) {
                         middle += LINE / 4.0;
                     }
                     placed.push(Placed { left: MARGIN, middle, width: 0.0, text, ground: None });

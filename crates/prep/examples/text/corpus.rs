@@ -46,13 +46,13 @@ const SOURCES: [&str; 36] = [
 ];
 
 /// What English has not prepared anybody for.
-pub const FOREIGN: [&str; 2] = [
+pub(crate) const FOREIGN: [&str; 2] = [
     "Сеть не читает букв, она читает числа, и у каждого числа есть своя строка в таблице.",
     "Слово, которого не было в обучающем тексте, распадается на отдельные байты.",
 ];
 
 /// The lines of a file, or of the documentation: whatever follows `//!` and `///`.
-pub fn load(file: Option<&Path>) -> Result<Vec<String>, Error> {
+pub(crate) fn load(file: Option<&Path>) -> Result<Vec<String>, Error> {
     if let Some(file) = file {
         // A text that is learnt from may be larger than what is taken for granted.
         let limits = Limits { file_bytes: u64::MAX, ..Limits::default() };

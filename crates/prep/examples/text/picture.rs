@@ -7,21 +7,27 @@ use fornax_nn_core::plot::{Color, Passage, SERIES};
 use fornax_prep::Error;
 use fornax_prep::text::Tokenizer;
 
+/// Lines shown.
+const LINES: usize = 5;
 /// Backgrounds of a terminal of 256 colours, pale enough for black letters.
 const GROUNDS: [u8; 6] = [153, 223, 158, 225, 229, 195];
 
-/// Some of the lines: those that are neither tables nor code, up to a screenful.
-pub fn sample(lines: &[&String]) -> String {
-    let prose = |line: &&&String| line.len() > 60 && !line.contains(['|', '{', '`', '[', '=']);
-    let chosen: Vec<&str> = lines.iter().filter(prose).take(9).map(|line| line.as_str()).collect();
-    // Code and tables, if there is nothing else.
-    let chosen =
-        if chosen.is_empty() { lines.iter().take(9).map(|line| line.as_str()).collect() } else { chosen };
-    let end = |line: &str| line.char_indices().nth(200).map_or(line.len(), |(end, _)| end);
+/// Some of the lines: the first that read like prose and not like tables or code.
+pub(crate) fn sample(lines: &[&String]) -> String {
+    let prose = |line: &&&String| {
+        let letters = line.chars().filter(|c| c.is_alphabetic() || *c == ' ').count();
+        line.len() > 60 && !line.contains("  ") && letters * 20 > line.chars().count() * 19
+    };
+    let mut chosen: Vec<&str> = lines.iter().filter(prose).take(LINES).map(|line| line.as_str()).collect();
+    if chosen.is_empty() {
+        chosen = lines.iter().take(LINES).map(|line| line.as_str()).collect();
+    }
+    let end = |line: &str| line.char_indices().nth(140).map_or(line.len(), |(end, _)| end);
     chosen.iter().map(|line| format!("{}\n", &line[..end(line)])).collect()
 }
 
-/// The bytes of the text that each token covers, cut where characters end: a character of several tokens goes to the first.
+/// The bytes of the text that each token covers, cut where characters end: a character of several tokens goes
+/// to the first.
 fn cut(tokenizer: &Tokenizer, text: &str) -> Result<Vec<String>, Error> {
     let mut cut = Vec::new();
     let mut done = 0;
@@ -35,7 +41,7 @@ fn cut(tokenizer: &Tokenizer, text: &str) -> Result<Vec<String>, Error> {
 }
 
 /// Prints the text with a colour for each token, or with bars between them where there are no colours.
-pub fn show(tokenizer: &Tokenizer, text: &str) -> Result<(), Error> {
+pub(crate) fn show(tokenizer: &Tokenizer, text: &str) -> Result<(), Error> {
     let colours = std::io::stdout().is_terminal();
     for line in text.lines() {
         let pieces = cut(tokenizer, line)?;
@@ -53,7 +59,7 @@ pub fn show(tokenizer: &Tokenizer, text: &str) -> Result<(), Error> {
 }
 
 /// The same on a page.
-pub fn draw(tokenizer: &Tokenizer, text: &str, notes: &[String]) -> Result<Passage, Error> {
+pub(crate) fn draw(tokenizer: &Tokenizer, text: &str, notes: &[String]) -> Result<Passage, Error> {
     let mut page = Passage::new(560.0).title("A text cut into tokens");
     let mut count = 0;
     for line in text.lines() {

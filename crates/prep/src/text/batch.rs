@@ -22,7 +22,8 @@ pub enum Side {
 pub struct Padding {
     /// The number that is put in.
     pub id: u32,
-    /// Where. Right for encoders; left for models that continue a text, so that the last entry of every row is real.
+    /// Where. Right for encoders; left for models that continue a text, so that the last entry of every row
+    /// is real.
     #[serde(default)]
     pub side: Side,
     /// The least length of a row. Default: that of the longest sequence.
@@ -149,8 +150,9 @@ impl Truncation {
         }
     }
 
-    /// The whole sequence in pieces: first the one that [`apply`](Self::apply) keeps, then what overflows, each beginning `overlap` entries
-    /// before the last one's end; cut from the left, they go backwards. At least one piece, also of nothing.
+    /// The whole sequence in pieces: first the one that [`apply`](Self::apply) keeps, then what overflows,
+    /// each beginning `overlap` entries before the last one's end; cut from the left, they go backwards. At
+    /// least one piece, also of nothing.
     pub fn pieces<'a, T>(&self, sequence: &'a [T]) -> impl Iterator<Item = &'a [T]> + use<'a, T> {
         let Self { max_length, side, overlap } = *self;
         let len = sequence.len();
@@ -188,7 +190,8 @@ impl TokenBatch {
     ///
     /// # Errors
     ///
-    /// [`Error::Argument`] for no sequences, or when all of them are empty and no length is asked for, or `multiple_of` is 0.
+    /// [`Error::Argument`] for no sequences, or when all of them are empty and no length is asked for, or
+    /// `multiple_of` is 0.
     pub fn new<S: AsRef<[u32]>>(sequences: &[S], padding: &Padding) -> Result<Self, Error> {
         if padding.multiple_of == 0 {
             return Err(Error::argument("multiple_of", "at least 1", 0));

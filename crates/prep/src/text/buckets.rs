@@ -6,9 +6,11 @@ use crate::{Error, Key};
 
 /// Which sequences go into a batch together; pure data.
 ///
-/// A batch costs its longest sequence times its size. Of lengths spread evenly from 1 to L a random batch's longest is nearly L and the mean L/2: half
-/// of the work is padding. So the shuffled sequences are taken in pools of `pool` batches, each pool is sorted by length and cut into batches, and all batches are
-/// shuffled again. Within a pool of n batches lengths differ by about 1/n of the spread. With one batch a pool it is the plain shuffle.
+/// A batch costs its longest sequence times its size. Of lengths spread evenly from 1 to L a random batch's
+/// longest is nearly L and the mean L/2: half of the work is padding. So the shuffled sequences are taken in
+/// pools of `pool` batches, each pool is sorted by length and cut into batches, and all batches are shuffled
+/// again. Within a pool of n batches lengths differ by about 1/n of the spread. With one batch a pool it is
+/// the plain shuffle.
 ///
 /// ```
 /// use fornax_prep::{Key, text::LengthBuckets};
@@ -85,8 +87,8 @@ impl LengthBuckets {
         Ok(Self { pool, ..self })
     }
 
-    /// With at most this many entries in a batch, padding included, so that batches of long sequences hold fewer; a sequence that is longer by itself
-    /// is a batch by itself.
+    /// With at most this many entries in a batch, padding included, so that batches of long sequences hold
+    /// fewer; a sequence that is longer by itself is a batch by itself.
     ///
     /// # Errors
     ///
@@ -98,8 +100,8 @@ impl LengthBuckets {
         Ok(Self { max_tokens: Some(max_tokens), ..self })
     }
 
-    /// The batches of an epoch, as indices into `lengths`: every index once. A function of lengths and key; take
-    /// `Key::new(seed).fold(epoch)`.
+    /// The batches of an epoch, as indices into `lengths`: every index once. A function of lengths and key;
+    /// take `Key::new(seed).fold(epoch)`.
     pub fn batches(&self, lengths: &[usize], key: Key) -> Vec<Vec<usize>> {
         let order = key.fold(0).permutation(lengths.len());
         let mut batches: Vec<Vec<usize>> = Vec::new();

@@ -1,7 +1,8 @@
 //! SentencePiece's table of characters, looked through before it is walked.
 //!
-//! The table is a double-array tree and a text: a length in bytes, little-endian, that many bytes of 32-bit units, and replacements that end
-//! with a zero byte each. The library that walks it trusts every jump and every length.
+//! The table is a double-array tree and a text: a length in bytes, little-endian, that many bytes of 32-bit
+//! units, and replacements that end with a zero byte each. The library that walks it trusts every jump and
+//! every length.
 //!
 //! ```text
 //! unit   bit 31 and bits 0–7 label   bit 8 has a leaf   bits 10–30 offset, shifted left by 8 if bit 9 is set

@@ -1,7 +1,7 @@
 //! What a `tokenizer.json` may hold before it is handed to the library that computes.
 //!
-//! Parts are looked at by their kind, which must be stated, and everything that would make the library panic, run for ever or grow
-//! without bound is refused by name.
+//! Parts are looked at by their kind, which must be stated, and everything that would make the library panic,
+//! run for ever or grow without bound is refused by name.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -207,7 +207,8 @@ fn check_pattern(field: &str, fields: &Map<String, Value>) -> Checked {
     }
 }
 
-/// Templates name only what there is, and each text once: twice in every part of a sequence it would double and double again.
+/// Templates name only what there is, and each text once: twice in every part of a sequence it would double
+/// and double again.
 fn check_processor(field: &str, kind: &str, fields: &Map<String, Value>, _: &mut Seen) -> Checked {
     if kind != "TemplateProcessing" {
         return Ok(());

@@ -35,9 +35,9 @@ pub enum WhiteSpace {
 
 /// What is done to a text before it is cut into tokens; pure data.
 ///
-/// The steps in their order: Unicode form, accents, case, white space. Each shrinks the vocabulary and loses what it
-/// folds. It becomes part of a tokeniser and of its file, because a text that is normalised in training and not in use is another
-/// text.
+/// The steps in their order: Unicode form, accents, case, white space. Each shrinks the vocabulary and loses
+/// what it folds. It becomes part of a tokeniser and of its file, because a text that is normalised in
+/// training and not in use is another text.
 ///
 /// ```
 /// use fornax_prep::text::{Normaliser, UnicodeForm, WhiteSpace};
@@ -55,7 +55,8 @@ pub enum WhiteSpace {
 pub struct Normaliser {
     /// The Unicode form. Default: as it comes.
     pub unicode: Option<UnicodeForm>,
-    /// Removes combining marks after decomposition: é → e, but also й → и and the vowel signs of many scripts. Default: no.
+    /// Removes combining marks after decomposition: é → e, but also й → и and the vowel signs of many
+    /// scripts. Default: no.
     pub strip_accents: bool,
     /// Lower case, letter by letter. Default: no.
     pub lower_case: bool,

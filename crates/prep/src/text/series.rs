@@ -40,8 +40,8 @@ impl SeriesConfig {
 /// window 1      • • • ○ ○
 /// ```
 ///
-/// Windows that overlap must not stand on both sides of a split, or what is to be predicted has been seen. [`within`](Self::within) gives the windows that
-/// lie entirely in a stretch of time.
+/// Windows that overlap must not stand on both sides of a split, or what is to be predicted has been seen.
+/// [`within`](Self::within) gives the windows that lie entirely in a stretch of time.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -68,8 +68,8 @@ impl SeriesWindows {
     ///
     /// # Errors
     ///
-    /// [`Error::Argument`] when a size is 0, the values are not whole steps, there are fewer steps than one window holds, or a value is not finite: one
-    /// missing measurement makes a loss NaN.
+    /// [`Error::Argument`] when a size is 0, the values are not whole steps, there are fewer steps than one
+    /// window holds, or a value is not finite: one missing measurement makes a loss NaN.
     pub fn new(values: Vec<f32>, channels: usize, config: &SeriesConfig) -> Result<Self, Error> {
         let SeriesConfig { past, horizon, stride } = *config;
         for (name, size) in [("channels", channels), ("past", past), ("horizon", horizon), ("stride", stride)]

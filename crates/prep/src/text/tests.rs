@@ -15,10 +15,9 @@ const SENNRICH: &str =
 
 #[test]
 fn bpe_merges_the_most_frequent_pair() {
-    // Words (after the first with a space, Ġ, before): low ×5 (one without Ġ), lower ×2, newest ×6, widest ×3.
-    // Pairs: e s 9, s t 9, Ġ n 6, n e 6, e w 6, w e 8, l o 7, o w 7, Ġ l 6, Ġ w 3, w i 3, i d 3, d e 3, e r 2.
-    // e s and s t both have 9: the smaller number is e's. Then es t 9. Then l o 7, o w 7, which of them: l before o.
-    // Then lo w 7; then of Ġ low 6, Ġ n 6, n e 6, e w 6, w est 6 the smallest numbers: e w (e = 101 + …, n, w above, Ġ above all).
+    // low 5 times, lower 2, newest 6, widest 3; all but the first with a space, Ġ, before them.
+    // e s and s t occur 9 times each, w e 8: e s, whose numbers are smaller. Then es t 9 times.
+    // Then l o and o w 7 times each, which are l o's numbers; then lo w 7 times.
     let merged = |count: usize| {
         let tokenizer = TokenizerConfig::bpe(257 + count).train([SENNRICH]).unwrap();
         tokenizer.id_to_token(256 + count as u32).unwrap()
@@ -135,8 +134,8 @@ fn unigram_probabilities_sum_to_about_one() {
         .iter()
         .map(|entry| (entry[0].as_str().unwrap().to_owned(), entry[1].as_f64().unwrap()))
         .collect();
-    // exp(ψ(c)) lies just below c − ½: the sum falls short of one by half a count for each piece that is left, and dropped letters
-    // have the least score each.
+    // exp(ψ(c)) lies just below c − ½, so that the sum falls short of one by half a count for each piece that is
+    // left; letters that were dropped come back with the least score each.
     let sum: f64 = scores.values().map(|score| score.exp()).sum();
     assert!((0.9..1.1).contains(&sum), "{sum}");
     assert!(scores["a"] > scores["s"], "{scores:?}");

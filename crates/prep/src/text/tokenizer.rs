@@ -26,10 +26,12 @@ pub struct Piece {
 
 /// Cuts text into tokens and puts it together again: characters, words, byte-level BPE, WordPiece or Unigram.
 ///
-/// Learnt by [`TokenizerConfig`](super::TokenizerConfig) or read from a `tokenizer.json`, the format of Hugging Face's tokenizers
-/// library, which computes here as well. So files of published models give the numbers those models were trained on, and what is
-/// saved here loads there. Three things in a file are not taken over: padding and truncation, which are the batch's affair
-/// ([`Padding`](super::Padding), [`Truncation`](super::Truncation)), and BPE's random dropout, under which the same text would not be the same numbers.
+/// Learnt by [`TokenizerConfig`](super::TokenizerConfig) or read from a `tokenizer.json`, the format of
+/// Hugging Face's tokenizers library, which computes here as well. So files of published models give the
+/// numbers those models were trained on, and what is saved here loads there. Three things in a file are not
+/// taken over: padding and truncation, which are the batch's affair ([`Padding`](super::Padding),
+/// [`Truncation`](super::Truncation)), and BPE's random dropout, under which the same text would not be the
+/// same numbers.
 ///
 /// ```
 /// use fornax_prep::text::TokenizerConfig;
@@ -59,13 +61,14 @@ impl Tokenizer {
 
     /// Reads a `tokenizer.json`, plain or gzip.
     ///
-    /// The library that computes trusts its files: an empty piece makes it run for ever, a merge of unknown tokens makes it
-    /// panic, a table of characters makes it reserve what it claims. So a file is looked through before it gets there.
+    /// The library that computes trusts its files: an empty piece makes it run for ever, a merge of unknown
+    /// tokens makes it panic, a table of characters makes it reserve what it claims. So a file is looked
+    /// through before it gets there.
     ///
     /// # Errors
     ///
-    /// [`Error::File`] with the field that is wrong: not JSON, over `limits.tokenizer_bytes`, nested deeper than
-    /// `limits.json_nesting`, or contradicting itself.
+    /// [`Error::File`] with the field that is wrong: not JSON, over `limits.tokenizer_bytes`, nested deeper
+    /// than `limits.json_nesting`, or contradicting itself.
     pub fn load(path: &Path, limits: &Limits) -> Result<Self, Error> {
         let json = whole_text(path, limits)?;
         Self::parse(&json, limits).map_err(|problem| Error::file(path, problem))
@@ -136,7 +139,8 @@ impl Tokenizer {
         self.inner.id_to_token(id)
     }
 
-    /// The numbers of a text's tokens, with those that the file adds around it (BERT's `[CLS]` and `[SEP]`); a tokeniser learnt here adds none.
+    /// The numbers of a text's tokens, with those that the file adds around it (BERT's `[CLS]` and `[SEP]`);
+    /// a tokeniser learnt here adds none.
     ///
     /// # Errors
     ///
@@ -185,8 +189,8 @@ impl Tokenizer {
 
     /// The text of numbers, special tokens left out.
     ///
-    /// Byte-level BPE gives back exactly what was encoded; the others what their normalisation and their unknown token left of it. Words
-    /// are joined by single spaces.
+    /// Byte-level BPE gives back exactly what was encoded; the others what their normalisation and their
+    /// unknown token left of it. Words are joined by single spaces.
     ///
     /// # Errors
     ///

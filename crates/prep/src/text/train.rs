@@ -64,7 +64,8 @@ pub struct TokenizerConfig {
     pub kind: TokenizerKind,
     /// Most tokens there may be, special ones and, for BPE, the 256 bytes included.
     pub vocab_size: usize,
-    /// Words, characters or pairs seen less often are left out. Of no effect on Unigram. Default: 1; for words 2.
+    /// Words, characters or pairs seen less often are left out. Of no effect on Unigram. Default: 1; for
+    /// words 2.
     pub min_frequency: u64,
     /// What is done to the text first.
     pub normaliser: Normaliser,
@@ -72,7 +73,8 @@ pub struct TokenizerConfig {
     pub specials: Vec<String>,
     /// Which of them stands for what cannot be said otherwise.
     pub unknown: Option<String>,
-    /// By what WordPiece picks pairs; of no effect on the others. Default: the frequency, as Hugging Face's trainer.
+    /// By what WordPiece picks pairs; of no effect on the others. Default: the frequency, as Hugging Face's
+    /// trainer.
     pub pair_score: PairScore,
 }
 
@@ -95,7 +97,8 @@ impl TokenizerConfig {
         Self::new(TokenizerKind::Characters, 0x11_0000, &["<pad>", "<unk>"], Some("<unk>"))
     }
 
-    /// Words seen at least twice, after `<pad>` and `<unk>`: a word seen once teaches nothing and may be an error.
+    /// Words seen at least twice, after `<pad>` and `<unk>`: a word seen once teaches nothing and may be an
+    /// error.
     pub fn words(vocab_size: usize) -> Self {
         let config = Self::new(TokenizerKind::Words, vocab_size, &["<pad>", "<unk>"], Some("<unk>"));
         Self { min_frequency: 2, ..config }
@@ -106,14 +109,16 @@ impl TokenizerConfig {
         Self::new(TokenizerKind::Bpe, vocab_size, &["<|endoftext|>"], None)
     }
 
-    /// WordPiece with BERT's special tokens, its normalisation (uncased) and its way to divide a text into words.
+    /// WordPiece with BERT's special tokens, its normalisation (uncased) and its way to divide a text into
+    /// words.
     pub fn word_piece(vocab_size: usize) -> Self {
         let specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
         let config = Self::new(TokenizerKind::WordPiece, vocab_size, &specials, Some("[UNK]"));
         Self { normaliser: Normaliser::uncased(), ..config }
     }
 
-    /// Unigram with T5's special tokens, NFKC and collapsed white space, which stands as `▁` before each word.
+    /// Unigram with T5's special tokens, NFKC and collapsed white space, which stands as `▁` before each
+    /// word.
     pub fn unigram(vocab_size: usize) -> Self {
         let specials = ["<pad>", "</s>", "<unk>"];
         let normaliser = Normaliser {
@@ -129,13 +134,14 @@ impl TokenizerConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Argument`] naming the setting that cannot be used, or `texts` when they hold nothing to learn from.
+    /// [`Error::Argument`] naming the setting that cannot be used, or `texts` when they hold nothing to learn
+    /// from.
     pub fn train<S: AsRef<str>>(&self, texts: impl IntoIterator<Item = S>) -> Result<Tokenizer, Error> {
         self.train_from(texts.into_iter().map(|text| Ok(text.as_ref().to_owned())))
     }
 
-    /// Learns from the lines of text files, plain or gzip, of any size: what is kept in memory are the distinct words. A line is a
-    /// text, without its end.
+    /// Learns from the lines of text files, plain or gzip, of any size: what is kept in memory are the
+    /// distinct words. A line is a text, without its end.
     ///
     /// # Errors
     ///
@@ -372,8 +378,8 @@ fn count(
     Ok(words)
 }
 
-/// The trainer gives letters that EM has dropped the least score, and a little more for each, in the order of a hash table.
-/// Here in the order of the letters, and pieces of equal score in theirs.
+/// The trainer gives letters that EM has dropped the least score, and a little more for each, in the order of
+/// a hash table. Here in the order of the letters, and pieces of equal score in theirs.
 fn in_fixed_order(model: &Unigram, specials: usize, unknown: Option<usize>) -> tokenizers::Result<Unigram> {
     let mut pieces: Vec<(String, f64)> = model.iter().cloned().collect();
     let learnt = &mut pieces[specials..];

@@ -16,7 +16,8 @@ pub struct VocabularyConfig {
     pub max_size: Option<usize>,
     /// Words with the first numbers, whether seen or not. Default: `<pad>`, `<unk>`.
     pub specials: Vec<String>,
-    /// Which of the special words stands for all that are not here; without one, they are an error. Default: `<unk>`.
+    /// Which of the special words stands for all that are not here; without one, they are an error. Default:
+    /// `<unk>`.
     pub unknown: Option<String>,
 }
 
@@ -31,8 +32,9 @@ impl Default for VocabularyConfig {
     }
 }
 
-/// A bijection between words and the numbers below [`len`](Self::len): special words first, then by falling frequency,
-/// equally frequent ones in the order of their code points. A function of the counts, not of the order of the text.
+/// A bijection between words and the numbers below [`len`](Self::len): special words first, then by falling
+/// frequency, equally frequent ones in the order of their code points. A function of the counts, not of the
+/// order of the text.
 ///
 /// ```
 /// use fornax_prep::text::{Vocabulary, VocabularyConfig};
@@ -84,7 +86,8 @@ impl Vocabulary {
     ///
     /// # Errors
     ///
-    /// [`Error::Argument`] when a special word occurs twice, `unknown` is not among them, or `max_size` has no room for them.
+    /// [`Error::Argument`] when a special word occurs twice, `unknown` is not among them, or `max_size` has
+    /// no room for them.
     pub fn from_counts(
         counts: impl IntoIterator<Item = (String, u64)>,
         config: &VocabularyConfig,

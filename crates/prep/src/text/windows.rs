@@ -15,7 +15,8 @@ use crate::Error;
 pub enum Boundary {
     /// A window ends there: no token is predicted from another document.
     Respect,
-    /// A window runs on, across this token if there is one. No entry is lost to padding, and the model learns what the separator means.
+    /// A window runs on, across this token if there is one. No entry is lost to padding, and the model learns
+    /// what the separator means.
     Join {
         /// Put after every document, such as GPT-2's `<|endoftext|>`.
         separator: Option<u32>,
@@ -28,12 +29,13 @@ pub enum Boundary {
 pub struct WindowConfig {
     /// Tokens a window holds, T.
     pub length: usize,
-    /// From one window's beginning to the next one's. T: every token is predicted once. Less: windows overlap, and tokens are predicted with more behind
-    /// them.
+    /// From one window's beginning to the next one's. T: every token is predicted once. Less: windows
+    /// overlap, and tokens are predicted with more behind them.
     pub stride: usize,
     /// At the end of a document.
     pub boundary: Boundary,
-    /// Leaves out windows shorter than T, so that nothing has to be padded, and the end of each document with them.
+    /// Leaves out windows shorter than T, so that nothing has to be padded, and the end of each document with
+    /// them.
     #[serde(default)]
     pub drop_short: bool,
 }
@@ -76,7 +78,8 @@ pub struct Window<'a> {
     pub inputs: &'a [u32],
     /// What is predicted: the same, one place on.
     pub targets: &'a [u32],
-    /// Which targets no earlier window had: those to count when a perplexity is measured with overlapping windows.
+    /// Which targets no earlier window had: those to count when a perplexity is measured with overlapping
+    /// windows.
     pub fresh: Range<usize>,
 }
 
@@ -113,7 +116,8 @@ impl LanguageWindows {
     ///
     /// # Errors
     ///
-    /// [`Error::Argument`] when length or stride is 0, the stride is longer than a window, or no document has two tokens.
+    /// [`Error::Argument`] when length or stride is 0, the stride is longer than a window, or no document has
+    /// two tokens.
     pub fn new<S: AsRef<[u32]>>(documents: &[S], config: &WindowConfig) -> Result<Self, Error> {
         let WindowConfig { length, stride, boundary, drop_short } = *config;
         if length == 0 {

@@ -4,10 +4,12 @@
 //! score(a, b) = count(a b) / (count(a) · count(b))        merge the pair of the greatest score, again and again
 //! ```
 //!
-//! Merging a and b raises the logarithm of the likelihood of a unigram model by about `count(a b) · ln(N · score)`: what is asked is whether a
-//! pair occurs more often than its parts do by chance. M. Schuster, K. Nakajima, *Japanese and Korean voice search*, 2012.
-//! <https://doi.org/10.1109/ICASSP.2012.6289079> Google has not published BERT's trainer. Hugging Face's merges the most *frequent* pair, as BPE does, and
-//! numbers its pieces in the order of a hash table, which differs from run to run; both choices are here, in a fixed order.
+//! Merging a and b raises the logarithm of the likelihood of a unigram model by about `count(a b) · ln(N ·
+//! score)`: what is asked is whether a pair occurs more often than its parts do by chance. M. Schuster, K.
+//! Nakajima, *Japanese and Korean voice search*, 2012. <https://doi.org/10.1109/ICASSP.2012.6289079> Google
+//! has not published BERT's trainer. Hugging Face's merges the most *frequent* pair, as BPE does, and numbers
+//! its pieces in the order of a hash table, which differs from run to run; both choices are here, in a fixed
+//! order.
 //!
 //! A word is its first letter and, marked `##`, the others: `un` `##like` `##ly`.
 
@@ -19,8 +21,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PairScore {
-    /// `count(a b) / (count(a) · count(b))`, among pairs seen `min_frequency` times. Left alone it loves rare letters, so
-    /// that a `min_frequency` of several is wise.
+    /// `count(a b) / (count(a) · count(b))`, among pairs seen `min_frequency` times. Left alone it loves rare
+    /// letters, so that a `min_frequency` of several is wise.
     Likelihood,
     /// `count(a b)`, as Hugging Face's trainer.
     #[default]
@@ -47,7 +49,8 @@ struct Word {
 }
 
 impl Lesson<'_> {
-    /// The pieces in the order of their numbers: special ones, letters, letters within a word, then merges as they came.
+    /// The pieces in the order of their numbers: special ones, letters, letters within a word, then merges as
+    /// they came.
     pub(super) fn pieces(&self) -> Vec<String> {
         let mut pieces: Vec<String> = self.specials.to_vec();
         let mut ids: HashMap<String, u32> =

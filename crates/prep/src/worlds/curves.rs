@@ -18,8 +18,8 @@ pub enum CurveKind {
     Growing,
     /// μ(x) = −1 left of 0, +1 from there on, on [−2, 2), σ = 0.2: a jump that no smooth network can follow.
     Step,
-    /// `μ(x) = sin 4x` on [−2, −0.7) ∪ [0.7, 2), σ = 0.1: nothing is measured in the middle, where a model should say that it
-    /// does not know.
+    /// `μ(x) = sin 4x` on [−2, −0.7) ∪ [0.7, 2), σ = 0.1: nothing is measured in the middle, where a model
+    /// should say that it does not know.
     Gap,
 }
 
@@ -37,10 +37,12 @@ pub struct Measurement {
     pub y: f64,
 }
 
-/// A curve, `y = μ(x) + σ(x) · z` with z from the standard normal distribution and x uniform on the curve's domain.
+/// A curve, `y = μ(x) + σ(x) · z` with z from the standard normal distribution and x uniform on the curve's
+/// domain.
 ///
-/// The best a model can do is known. The mean square error of any prediction is at least the mean of σ²(x); the negative
-/// log-likelihood in nats at least the mean of `½ ln(2πe σ²(x))`. A model below them has seen the answers.
+/// The best a model can do is known. The mean square error of any prediction is at least the mean of σ²(x);
+/// the negative log-likelihood in nats at least the mean of `½ ln(2πe σ²(x))`. A model below them has seen
+/// the answers.
 ///
 /// ```
 /// use fornax_prep::{Key, worlds::{Curve, CurveKind}};
@@ -146,7 +148,8 @@ impl Curve {
         self.average(|sigma| sigma * sigma)
     }
 
-    /// The negative log-likelihood in nats of the best prediction there is: the mean of `½ ln(2πe σ²(x))`; −∞ without noise.
+    /// The negative log-likelihood in nats of the best prediction there is: the mean of `½ ln(2πe σ²(x))`; −∞
+    /// without noise.
     pub fn entropy(&self) -> f64 {
         self.average(|sigma| 0.5 * (std::f64::consts::TAU * std::f64::consts::E).ln() + sigma.ln())
     }

@@ -1,7 +1,8 @@
 //! Distributions over the plane whose density is known everywhere.
 //!
-//! What a generative model has learnt can be seen in two dimensions, and measured where the density is known: the mean of
-//! `log p(x) − log q(x)` over samples of p is the divergence KL(p ‖ q), exactly and not up to a constant.
+//! What a generative model has learnt can be seen in two dimensions, and measured where the density is known:
+//! the mean of `log p(x) − log q(x)` over samples of p is the divergence KL(p ‖ q), exactly and not up to a
+//! constant.
 //!
 //! A point is drawn on a curve and blurred by a Gaussian, so the density is an integral along the curve:
 //!
@@ -9,9 +10,10 @@
 //! x = c(t) + σ z,   t uniform on its interval, z ~ N(0, I)        p(x) = ∫ N(x; c(t), σ²I) dt / |interval|
 //! ```
 //!
-//! For eight points the integral is a sum of eight terms. Along moons, rings and spirals it is taken by Gauss and Legendre's
-//! rule with eight nodes on every piece of a curve about σ long, where the integrand is so smooth that the rule is exact to twelve digits; a test
-//! compares the ring with its closed form in Bessel's function I₀. The checkerboard is uniform on its dark squares, and has density 0 beside them.
+//! For eight points the integral is a sum of eight terms. Along moons, rings and spirals it is taken by Gauss
+//! and Legendre's rule with eight nodes on every piece of a curve about σ long, where the integrand is so
+//! smooth that the rule is exact to twelve digits; a test compares the ring with its closed form in Bessel's
+//! function I₀. The checkerboard is uniform on its dark squares, and has density 0 beside them.
 
 use serde::{Deserialize, Serialize};
 use std::f64::consts::{PI, TAU};

@@ -33,12 +33,14 @@ pub struct DigitSceneConfig {
     pub size: [usize; 2],
     /// Grey, or each digit and the paper in a colour of its own. Default: grey.
     pub channels: Channels,
-    /// Fewest and most digits of a scene. One for which no room is found within 64 tries is left out, so that a crowded canvas may
-    /// hold fewer. Default: 1 to 4.
+    /// Fewest and most digits of a scene. One for which no room is found within 64 tries is left out, so that
+    /// a crowded canvas may hold fewer. Default: 1 to 4.
     pub count: [usize; 2],
-    /// Smallest and largest side in pixels to which the 8 × 8 digits are enlarged. Default: 16 to 28, MNIST's.
+    /// Smallest and largest side in pixels to which the 8 × 8 digits are enlarged. Default: 16 to 28,
+    /// MNIST's.
     pub side: [usize; 2],
-    /// How much of the smaller of two boxes may lie in the other. Default: 0, so that boxes and mask agree exactly.
+    /// How much of the smaller of two boxes may lie in the other. Default: 0, so that boxes and mask agree
+    /// exactly.
     pub max_overlap: f32,
     /// Standard deviation of the Gaussian noise on every pixel, in grey levels of 255. Default: 12.
     pub noise: f32,
@@ -71,7 +73,8 @@ impl DigitSceneConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Argument`] naming the field that cannot be used, or `digits` when there is none or an index is not below 1,797.
+    /// [`Error::Argument`] naming the field that cannot be used, or `digits` when there is none or an index
+    /// is not below 1,797.
     pub fn init_with(&self, digits: &[usize]) -> Result<DigitScenes, Error> {
         if let Some(&index) = digits.iter().find(|&&index| index >= digits::COUNT) {
             return Err(Error::argument("digits", "indices below 1,797", index));
@@ -101,8 +104,8 @@ impl DigitSceneConfig {
 /// pixel = paper + Σ coverage · (ink − what is there) + noise · z        z ~ N(0, 1), rounded and kept within 0 … 255
 /// ```
 ///
-/// - `objects`: a box for each digit, its class the digit. The box is the smallest that holds every pixel of which the digit
-///   covers a quarter or more, before others are laid over it.
+/// - `objects`: a box for each digit, its class the digit. The box is the smallest that holds every pixel of
+///   which the digit covers a quarter or more, before others are laid over it.
 /// - `mask`: 0 for paper, d + 1 for a pixel of digit d; where digits overlap, the last one laid down.
 #[derive(Debug, Clone)]
 pub struct DigitScenes {

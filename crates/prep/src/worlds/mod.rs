@@ -1,9 +1,9 @@
 //! # Worlds of which the truth is known
 //!
-//! Whether a model has learnt the right thing can be measured where the right thing is known. On files a detector is
-//! compared with what somebody drew around a thing, a density with samples, a forecast with one outcome. Here boxes,
-//! masks, means, variances and log-densities are exact by construction, data never runs out, and a model that merely
-//! remembers is found out, because the next sample has never been seen.
+//! Whether a model has learnt the right thing can be measured where the right thing is known. On files a
+//! detector is compared with what somebody drew around a thing, a density with samples, a forecast with one
+//! outcome. Here boxes, masks, means, variances and log-densities are exact by construction, data never runs
+//! out, and a model that merely remembers is found out, because the next sample has never been seen.
 //!
 //! | world | a sample | the truth that comes with it |
 //! |---|---|---|
@@ -14,15 +14,16 @@
 //! | [`Density`] | a point of the plane | the logarithm of its probability density |
 //! | [`tasks`] | a text or sequence and its answer | the one right answer |
 //!
-//! Every sample is a function of (seed, index), as everything random in this crate: `world.sample(Key::new(seed), index)`
-//! is the same on every machine and thread, in every order. Sample 7 of a world costs no more than sample 0.
+//! Every sample is a function of (seed, index), as everything random in this crate:
+//! `world.sample(Key::new(seed), index)` is the same on every machine and thread, in every order. Sample 7 of
+//! a world costs no more than sample 0.
 //!
 //! ## What goes wrong
 //!
-//! A generator with a *tell*: objects that never touch the border, noise that stops where an object begins, classes of
-//! different brightness. A network finds it sooner than the shape it was meant to learn. So here the noise is added last and
-//! everywhere, every place of the canvas is as likely as every other in which an object has room, and brightness,
-//! size and class are drawn independently of each other.
+//! A generator with a *tell*: objects that never touch the border, noise that stops where an object begins,
+//! classes of different brightness. A network finds it sooner than the shape it was meant to learn. So here
+//! the noise is added last and everywhere, every place of the canvas is as likely as every other in which an
+//! object has room, and brightness, size and class are drawn independently of each other.
 
 mod curves;
 mod densities;

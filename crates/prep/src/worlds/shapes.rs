@@ -174,8 +174,9 @@ impl ShapeConfig {
     }
 }
 
-/// An endless set of scenes with shapes: an object's class is the place of its kind in [`ShapeKind::ALL`], the mask holds
-/// class + 1 where a shape covers half of a pixel or more, and a box is the smallest around those.
+/// An endless set of scenes with shapes: an object's class is the place of its kind in [`ShapeKind::ALL`],
+/// the mask holds class + 1 where a shape covers half of a pixel or more, and a box is the smallest around
+/// those.
 #[derive(Debug, Clone)]
 pub struct Shapes {
     stage: Stage,

@@ -20,8 +20,8 @@ const COLUMNS: usize = 100_000;
 pub struct CsvTextSpec {
     /// Names of the columns to read, as the header has them.
     pub columns: Vec<String>,
-    /// What stands between values: any ASCII character but a quote or the end of a line. Default: whichever of `,` `;` tab `|` the
-    /// header has most of.
+    /// What stands between values: any ASCII character but a quote or the end of a line. Default: whichever
+    /// of `,` `;` tab `|` the header has most of.
     pub separator: Option<char>,
 }
 
@@ -32,10 +32,12 @@ impl CsvTextSpec {
     }
 }
 
-/// The records of a table with a header, one at a time, as RFC 4180 has them: a value in quotes may hold separators, quotes (doubled) and ends of lines.
+/// The records of a table with a header, one at a time, as RFC 4180 has them: a value in quotes may hold
+/// separators, quotes (doubled) and ends of lines.
 ///
-/// Stricter than most readers where leniency would hide a broken file: every record has as many values as the header, nothing follows a closing quote,
-/// and a quote that is never closed is an error at the line where it was opened, found within `limits.line_bytes`.
+/// Stricter than most readers where leniency would hide a broken file: every record has as many values as the
+/// header, nothing follows a closing quote, and a quote that is never closed is an error at the line where it
+/// was opened, found within `limits.line_bytes`.
 ///
 /// ```
 /// use fornax_prep::{Limits, text::{CsvRecords, CsvTextSpec}};
@@ -67,8 +69,8 @@ impl CsvRecords {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] when it cannot be read or the header lacks a column or has it twice; [`Error::Argument`] for a separator that cannot
-    /// be one and for no columns.
+    /// [`Error::File`] when it cannot be read or the header lacks a column or has it twice;
+    /// [`Error::Argument`] for a separator that cannot be one and for no columns.
     pub fn open(path: &Path, spec: &CsvTextSpec, limits: &Limits) -> Result<Self, Error> {
         if spec.columns.is_empty() {
             return Err(Error::argument("columns", "at least one column", "none"));
@@ -123,7 +125,8 @@ impl CsvRecords {
         Ok(())
     }
 
-    /// The text of the next record, all its lines, with the number of its first; empty lines between records are passed over.
+    /// The text of the next record, all its lines, with the number of its first; empty lines between records
+    /// are passed over.
     fn record_text(&mut self, detect: bool) -> Result<Option<(u64, String)>, Error> {
         let mut record = String::new();
         let mut start = 0;

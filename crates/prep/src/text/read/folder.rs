@@ -18,8 +18,8 @@ use crate::{Error, Limits, Problem};
 ///     └── 7.txt
 /// ```
 ///
-/// Names are listed when it is opened and files are read one at a time. Hidden files are passed over, so are files beside the class
-/// folders; every other file counts, whatever its ending.
+/// Names are listed when it is opened and files are read one at a time. Hidden files are passed over, so are
+/// files beside the class folders; every other file counts, whatever its ending.
 #[derive(Debug)]
 pub struct TextFolder {
     classes: Vec<String>,
@@ -43,8 +43,8 @@ impl TextFolder {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] when it cannot be listed, has no class folders, one of them is empty or its name is not UTF-8, or there are more than
-    /// `limits.files` files or `limits.classes` classes.
+    /// [`Error::File`] when it cannot be listed, has no class folders, one of them is empty or its name is
+    /// not UTF-8, or there are more than `limits.files` files or `limits.classes` classes.
     pub fn open(root: &Path, limits: &Limits) -> Result<Self, Error> {
         let (mut classes, mut files) = (Vec::new(), Vec::new());
         let folders = entries(root, limits)?.into_iter().filter(|path| path.is_dir());

@@ -10,10 +10,12 @@ use super::record::{Origin, Value};
 use super::{Lines, Record};
 use crate::{Error, Limits, Problem};
 
-/// The records of a JSON Lines file, one at a time: an object a line, of which named fields are kept. Empty lines are passed over.
+/// The records of a JSON Lines file, one at a time: an object a line, of which named fields are kept. Empty
+/// lines are passed over.
 ///
-/// A field that is absent or null is *missing* and refused by the record when it is asked for. A list or an object in a wanted field, a name that
-/// occurs twice in an object and nesting beyond `limits.json_nesting` are refused here.
+/// A field that is absent or null is *missing* and refused by the record when it is asked for. A list or an
+/// object in a wanted field, a name that occurs twice in an object and nesting beyond `limits.json_nesting`
+/// are refused here.
 ///
 /// ```
 /// use fornax_prep::{Limits, text::JsonLines};
@@ -103,7 +105,8 @@ impl Iterator for JsonLines {
 /// What serde_json itself allows.
 const DEEPEST: u64 = 127;
 
-/// Refuses JSON whose lists and objects lie deeper within each other than allowed, before anything is built of it.
+/// Refuses JSON whose lists and objects lie deeper within each other than allowed, before anything is built
+/// of it.
 pub(in crate::text) fn check_nesting(json: &[u8], limits: &Limits) -> Result<(), Problem> {
     let allowed = limits.json_nesting.min(DEEPEST);
     let (mut depth, mut quoted, mut escaped) = (0u64, false, false);

@@ -41,7 +41,8 @@ impl Lines {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] when it cannot be read, is empty or over `limits.file_bytes`, or begins as UTF-16 or UTF-32 do.
+    /// [`Error::File`] when it cannot be read, is empty or over `limits.file_bytes`, or begins as UTF-16 or
+    /// UTF-32 do.
     pub fn open(path: &Path, limits: &Limits) -> Result<Self, Error> {
         let mut source = Source::open(path, limits)?;
         let start = source.peek()?;

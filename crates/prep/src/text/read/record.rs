@@ -50,7 +50,8 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] naming line and column when it holds something else, [`Error::Argument`] for a column that was not asked for.
+    /// [`Error::File`] naming line and column when it holds something else, [`Error::Argument`] for a column
+    /// that was not asked for.
     pub fn text(&self, column: &str) -> Result<&str, Error> {
         match self.value(column)? {
             Value::Text(text) => Ok(text),
@@ -62,8 +63,8 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] naming line and column when it holds something else or no finite number, [`Error::Argument`] for a column that was
-    /// not asked for.
+    /// [`Error::File`] naming line and column when it holds something else or no finite number,
+    /// [`Error::Argument`] for a column that was not asked for.
     pub fn number(&self, column: &str) -> Result<f64, Error> {
         let value = self.value(column)?;
         let number = match value {
@@ -78,8 +79,8 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] naming line and column when it is missing, empty or a fraction, [`Error::Argument`] for a column that was not asked
-    /// for.
+    /// [`Error::File`] naming line and column when it is missing, empty or a fraction, [`Error::Argument`]
+    /// for a column that was not asked for.
     pub fn label(&self, column: &str) -> Result<String, Error> {
         match self.value(column)? {
             Value::Text(text) if !text.trim().is_empty() => Ok(text.trim().to_owned()),

@@ -17,13 +17,14 @@ pub struct Addition {
 
 /// The adding problem: at every step a number and a mark, at the end the sum of the two marked numbers.
 ///
-/// The first mark lies in the first half and the second in the second, so that one number has to be kept through
-/// everything that comes between. Whoever always says 1 has a mean square error of 2 · 1/12 = 1/6, the variance of the sum of
-/// two uniform numbers; only remembering does better.
+/// The first mark lies in the first half and the second in the second, so that one number has to be kept
+/// through everything that comes between. Whoever always says 1 has a mean square error of 2 · 1/12 = 1/6,
+/// the variance of the sum of two uniform numbers; only remembering does better.
 ///
 /// S. Hochreiter, J. Schmidhuber, *Long short-term memory*, Neural Computation 9(8), 1997.
-/// <https://doi.org/10.1162/neco.1997.9.8.1735> There values lie in [−1, 1] and lengths vary; this is the form of Q. V. Le, N. Jaitly and
-/// G. E. Hinton, *A simple way to initialize recurrent networks of rectified linear units*, 2015. <https://arxiv.org/abs/1504.00941>
+/// <https://doi.org/10.1162/neco.1997.9.8.1735> There values lie in [−1, 1] and lengths vary; this is the
+/// form of Q. V. Le, N. Jaitly and G. E. Hinton, *A simple way to initialize recurrent networks of rectified
+/// linear units*, 2015. <https://arxiv.org/abs/1504.00941>
 ///
 /// ```
 /// use fornax_prep::{Key, worlds::tasks::AddingTask};

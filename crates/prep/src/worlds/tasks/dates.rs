@@ -89,8 +89,8 @@ impl Date {
         (1..self.month).map(|month| days_of(self.year, month)).sum::<u32>() + self.day
     }
 
-    /// 0 for Monday. C. F. Gauss's and C. Zeller's congruence: March is the first month of the year, so that the leap day
-    /// comes last.
+    /// 0 for Monday. C. F. Gauss's and C. Zeller's congruence: March is the first month of the year, so that
+    /// the leap day comes last.
     fn weekday(self) -> usize {
         let (m, y) = if self.month < 3 { (self.month + 12, self.year - 1) } else { (self.month, self.year) };
         // Zeller counts from Saturday.
@@ -116,8 +116,8 @@ fn days_of(year: u32, month: u32) -> u32 {
     }
 }
 
-/// A way to write a date. No text is written by two of them for two dates: between slashes the month comes first, between
-/// points and before a Roman number the day.
+/// A way to write a date. No text is written by two of them for two dates: between slashes the month comes
+/// first, between points and before a Roman number the day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DateForm {

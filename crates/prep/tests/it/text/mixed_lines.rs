@@ -13,7 +13,8 @@ const CONTROLS: [u32; 16] = [
     0x00, 0x01, 0x07, 0x08, 0x0B, 0x0C, 0x0D, 0x1B, 0x7F, 0x85, 0xAD, 0x200B, 0x200E, 0x2028, 0xFEFF, 0xFFFD,
 ];
 
-/// First code point and how many, from the fourth kind on: Cyrillic, Greek, Arabic, Hebrew, Devanagari, Chinese, faces.
+/// First code point and how many, from the fourth kind on: Cyrillic, Greek, Arabic, Hebrew, Devanagari,
+/// Chinese, faces.
 const RANGES: [(u32, u64); 7] =
     [(0x410, 64), (0x3B1, 25), (0x627, 36), (0x5D0, 27), (0x905, 73), (0x4E00, 150), (0x1F600, 64)];
 

@@ -1,4 +1,5 @@
-//! Texts and tokenisers from files, honest and broken ones, and what the Python library makes of the same lines.
+//! Texts and tokenisers from files, honest and broken ones, and what the Python library makes of the same
+//! lines.
 
 mod csv;
 mod folder;

@@ -309,6 +309,31 @@ fn altered_files_are_refused_or_work() {
     assert!(usable > 300 && refused > 300, "{usable} usable, {refused} refused");
 }
 
+/// Patterns that match the empty text, everywhere a pattern may stand.
+#[test]
+fn patterns_that_match_nothing_do_no_harm() {
+    let (mut usable, mut refused) = (0, 0);
+    for pattern in ["x*", "(?=a)", "$", "^", "\\b", "(?<=e)", "|a", "(a|b|ab)*?", ".?", "(?s).*"] {
+        let pattern = json!({"Regex": pattern});
+        for content in ["", "y", "世"] {
+            let replace = json!({"type": "Replace", "pattern": pattern, "content": content});
+            for field in ["normalizer", "decoder"] {
+                let file = with(|file| file[field] = replace.clone());
+                try_out(file.to_string().as_bytes(), &mut usable, &mut refused);
+            }
+        }
+        for behavior in ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"] {
+            for invert in [false, true] {
+                let split =
+                    json!({"type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert});
+                let file = with(|file| file["pre_tokenizer"] = split);
+                try_out(file.to_string().as_bytes(), &mut usable, &mut refused);
+            }
+        }
+    }
+    assert_eq!((usable, refused), (160, 0));
+}
+
 fn try_out(json: &[u8], usable: &mut usize, refused: &mut usize) {
     match Tokenizer::from_json(json, &Limits::default()) {
         Err(_) => *refused += 1,
