@@ -4,8 +4,10 @@ Run `python xtask/reference/bench.py cnn 5` for five timed repetitions of the ca
 """
 
 import json
+import os
 import sys
 import time
+from pathlib import Path
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -77,7 +79,45 @@ def optimisers():
     return cases
 
 
-CASES = {"cnn": [lenet], "nn-core": [mlp, optimisers]}
+class Photographs(torch.utils.data.Dataset):
+    """The JPEGs that our side made, as torchvision decodes fastest: its own decoder, no Pillow."""
+
+    def __init__(self, folder):
+        from torchvision.transforms import v2
+
+        self.paths = sorted(str(path) for path in Path(folder).glob("photographs/all/*.jpg"))
+        self.transform = v2.Compose(
+            [
+                v2.Resize((224, 224), antialias=True),
+                v2.RandomHorizontalFlip(),
+                v2.ToDtype(torch.float32, scale=True),
+                v2.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+            ]
+        )
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, index):
+        from torchvision.io import ImageReadMode, decode_image
+
+        return self.transform(decode_image(self.paths[index], ImageReadMode.RGB))
+
+
+def images():
+    """One pass over 200 JPEGs of 500 x 375: decoded, resized, flipped by chance, normalised; two workers."""
+    photographs = Photographs(os.environ["FORNAX_BENCH_DATA"])
+    loader = torch.utils.data.DataLoader(
+        photographs, batch_size=32, shuffle=True, num_workers=2, persistent_workers=True
+    )
+
+    def epoch():
+        assert sum(len(batch) for batch in loader) == 200
+
+    return {"images jpeg 500x375 to 224 b32 w2": epoch}
+
+
+CASES = {"cnn": [lenet], "nn-core": [mlp, optimisers], "prep": [images]}
 
 
 def peak_kib():

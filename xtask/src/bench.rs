@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::{reference, report, shell};
 
 const THREADS: &str = "2";
+/// Names the folder of files for both sides.
+const DATA: &str = "FORNAX_BENCH_DATA";
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -89,12 +91,15 @@ pub fn run(root: &Path, args: &Args) -> Result<bool, String> {
         for round in 1..=args.rounds {
             println!("fornax-{name}: turn {round} of {}", args.rounds);
             let repetitions = args.repetitions.to_string();
+            // Files that both sides read; whichever side makes them, the other finds them.
+            let data = shell::target_dir(root).join("xtask/bench").join(&name);
+            fs::create_dir_all(&data).map_err(|error| format!("{}: {error}", data.display()))?;
             let mut command = Command::new(&program);
-            command.current_dir(root).arg(&repetitions).env("RAYON_NUM_THREADS", THREADS);
+            command.current_dir(root).arg(&repetitions).env("RAYON_NUM_THREADS", THREADS).env(DATA, &data);
             ours.add(turn(&mut command)?);
             if let Some(python) = &python {
                 let mut command = reference::script(root, python, &reference::folder(root).join("bench.py"));
-                theirs.add(turn(command.args([&name, &repetitions]))?);
+                theirs.add(turn(command.args([&name, &repetitions]).env(DATA, &data))?);
             }
         }
         let summary = summarise(&name, &ours, &theirs);

@@ -88,6 +88,16 @@ pub enum Problem {
         /// What the decoder found.
         reason: String,
     },
+    /// A field of a structured file (JSON, XML) cannot be used.
+    #[error("{field}: expected {expected}; found {found}")]
+    Field {
+        /// Its path, such as `annotations[17].bbox`.
+        field: String,
+        /// What would have been accepted.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
     /// A line of a text file cannot be used.
     #[error("line {line}: expected {expected}; found {found}")]
     Line {
@@ -107,6 +117,35 @@ pub enum Problem {
         classes: usize,
         /// The label.
         found: usize,
+    },
+    /// An entry of an archive cannot be used.
+    #[error("entry {entry:?}: {problem}")]
+    Entry {
+        /// The entry's name, as far as it can be shown.
+        entry: String,
+        /// What is wrong with it.
+        #[source]
+        problem: Box<Problem>,
+    },
+    /// It could be fetched from nowhere.
+    #[error("cannot be fetched ({}); put {name} there yourself, {bytes} bytes, from {source_url}", reasons.join("; "))]
+    NotFetched {
+        /// The file's name.
+        name: String,
+        /// Its size in bytes.
+        bytes: u64,
+        /// Where it is published.
+        source_url: String,
+        /// What went wrong at each place.
+        reasons: Vec<String>,
+    },
+    /// Its content is not the published one.
+    #[error("expected content of SHA-256 {expected}; found {found}")]
+    Digest {
+        /// The published digest in hexadecimal.
+        expected: String,
+        /// The digest of what is there.
+        found: String,
     },
 }
 
@@ -143,5 +182,24 @@ impl Error {
 impl Problem {
     pub(crate) fn unexpected(expected: impl fmt::Display, found: impl fmt::Display) -> Self {
         Self::Unexpected { expected: expected.to_string(), found: found.to_string() }
+    }
+
+    #[cfg(any(feature = "archive", feature = "video"))]
+    pub(crate) fn invalid(format: &'static str, reason: impl fmt::Display) -> Self {
+        Self::Invalid { format, reason: reason.to_string() }
+    }
+
+    #[cfg(any(feature = "archive", feature = "video"))]
+    pub(crate) fn over(limit: &'static str, allowed: u64, found: u64) -> Self {
+        Self::OverLimit { limit, allowed, found }
+    }
+
+    pub(crate) fn field(
+        field: impl fmt::Display,
+        expected: impl fmt::Display,
+        found: impl fmt::Display,
+    ) -> Self {
+        let [field, expected, found] = [field.to_string(), expected.to_string(), found.to_string()];
+        Self::Field { field, expected, found }
     }
 }

@@ -34,6 +34,28 @@ pub struct Limits {
     pub line_bytes: u64,
     /// Distinct labels. Default: 100,000; a column of measurements taken for labels has more.
     pub classes: u64,
+    /// Frames of a film, or images of a folder read as one. Default: 1 million, nine hours at 30 a second.
+    pub frames: u64,
+    /// Frames of an animated GIF, whose index and composition cost more. Default: 20,000.
+    pub animation_frames: u64,
+    /// Width times height of a film. Default: 36 million, above 8K (7,680 × 4,320).
+    pub frame_pixels: u64,
+    /// Bytes of all frames of one clip. Default: 1 GiB, 170 frames of 1,920 × 1,080.
+    pub clip_bytes: u64,
+    /// Entries of an archive. Default: 500,000; ImageNet's validation part has 50,000, COCO's training part 118,287.
+    pub archive_entries: u64,
+    /// Bytes of everything in an archive, unpacked. Default: 64 GiB.
+    pub archive_bytes: u64,
+    /// Bytes of one download. Default: 16 GiB.
+    pub download_bytes: u64,
+    /// Bytes of a tokeniser's file, unfolded. Default: 128 MiB; those of published models have up to 35.
+    pub tokenizer_bytes: u64,
+    /// How deep lists and objects of a JSON file may lie within each other, at most 127. Default: 64.
+    pub json_nesting: u64,
+    /// Levels of brackets inside brackets in JSON. Default: 64; annotations of COCO have 5.
+    pub nesting: u64,
+    /// Elements, attributes and texts of one XML file. Default: 100,000, some ten thousand objects.
+    pub nodes: u64,
 }
 
 impl Default for Limits {
@@ -46,6 +68,17 @@ impl Default for Limits {
             files: 10_000_000,
             line_bytes: 4 << 20,
             classes: 100_000,
+            frames: 1_000_000,
+            animation_frames: 20_000,
+            frame_pixels: 36_000_000,
+            clip_bytes: 1 << 30,
+            archive_entries: 500_000,
+            archive_bytes: 64 << 30,
+            download_bytes: 16 << 30,
+            tokenizer_bytes: 128 << 20,
+            json_nesting: 64,
+            nesting: 64,
+            nodes: 100_000,
         }
     }
 }

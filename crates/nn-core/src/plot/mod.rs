@@ -8,6 +8,7 @@
 //! | [`Curves`] | lines over steps or epochs, in panels, linear or logarithmic |
 //! | [`Matrix`] | confusion matrices with counts, heat maps with a colour bar |
 //! | [`Tiles`] | images in a grid with captions: misread digits, filters, samples |
+//! | [`Passage`] | text whose pieces lie on a colour each: tokens |
 //! | [`Bars`] | one figure per name, with error bars |
 //! | [`Plane`] | points, trajectories and fields over two coordinates: landscapes, densities, embeddings |
 //! | [`Animation`] | any of them, moving |
@@ -26,6 +27,7 @@ mod curves;
 mod field;
 mod legend;
 mod matrix;
+mod passage;
 mod picture;
 mod plane;
 mod tiles;
@@ -40,6 +42,7 @@ pub use color::{Color, ColorMap, SERIES};
 pub use curves::{Curves, Line, Panel};
 pub use field::bin;
 pub use matrix::Matrix;
+pub use passage::Passage;
 pub use picture::Picture;
 pub use plane::Plane;
 pub use tiles::{Tile, Tiles};

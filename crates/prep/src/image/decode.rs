@@ -9,7 +9,8 @@ use fast_image_resize::Resizer;
 use fast_image_resize::pixels::{U8, U8x3};
 use serde::{Deserialize, Serialize};
 
-use super::{ImageBatch, resize};
+use super::transform::color::luma;
+use super::{Image, ImageBatch, resize};
 use crate::source::whole_file;
 use crate::{Error, Limits, Problem};
 
@@ -123,6 +124,60 @@ pub fn load_images<P: AsRef<Path>>(
     Ok(ImageBatch { pixels, shape, labels: Vec::new(), indices: (0..paths.len()).collect() })
 }
 
+/// Reads one image file at its own size, as [`load_images`] reads many: any format, EXIF's orientation applied.
+///
+/// # Errors
+///
+/// [`Error::File`] with the reason.
+pub fn load_image(
+    path: &Path,
+    channels: Channels,
+    background: Background,
+    limits: &Limits,
+) -> Result<Image, Error> {
+    let bytes = whole_file(path, limits)?;
+    let image = decode(&bytes, limits).map_err(|problem| Error::file(path, problem))?;
+    let size = [image.height() as usize, image.width() as usize];
+    let pixels = if image.color().has_alpha() {
+        let pixels = over(background, image);
+        match channels {
+            Channels::Rgb => pixels.flatten().collect(),
+            Channels::Grey => pixels.map(luma).collect(),
+        }
+    } else {
+        match channels {
+            // No copy for what jpegs are: eight bits, three channels.
+            Channels::Rgb => image.into_rgb8().into_raw(),
+            Channels::Grey if image.color().has_color() => {
+                image.into_rgb8().as_raw().as_chunks::<3>().0.iter().map(|&pixel| luma(pixel)).collect()
+            }
+            Channels::Grey => image.into_luma8().into_raw(),
+        }
+    };
+    Image::new(pixels, size, channels)
+}
+
+/// A png as it was stored: no orientation applied.
+pub(crate) fn decode_png(bytes: &[u8], limits: &Limits) -> Result<DynamicImage, Problem> {
+    decode_as_stored(bytes, limits).map(|(image, _)| image)
+}
+
+/// Every pixel blended over the background.
+fn over(background: Background, image: DynamicImage) -> impl Iterator<Item = [u8; 3]> {
+    let under = match background {
+        Background::White => 255,
+        Background::Black => 0,
+    };
+    let pixels = image.into_rgba8().into_raw();
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let pixel = pixels.get(start..start + 4)?;
+        start += 4;
+        let a = u32::from(pixel[3]);
+        Some([0, 1, 2].map(|c| ((u32::from(pixel[c]) * a + under * (255 - a) + 127) / 255) as u8))
+    })
+}
+
 /// An image ready for a set: channel after channel.
 pub(crate) struct Decoded {
     pub(crate) planes: Vec<u8>,
@@ -168,17 +223,8 @@ impl Decoder {
 
     /// Background, channels, size, in this order, without ever holding two whole copies.
     fn planes(&mut self, image: DynamicImage, from: [usize; 2], to: [usize; 2]) -> Vec<u8> {
-        let under = match self.spec.background {
-            Background::White => 255,
-            Background::Black => 0,
-        };
         if image.color().has_alpha() {
-            let image = image.into_rgba8();
-            let pixels = image.pixels().map(|pixel| {
-                let [r, g, b, a] = pixel.0.map(u32::from);
-                [r, g, b].map(|value| ((value * a + under * (255 - a) + 127) / 255) as u8)
-            });
-            self.resize(pixels, from, to)
+            self.resize(over(self.spec.background, image), from, to)
         } else if image.color().has_color() {
             self.resize(image.into_rgb8().pixels().map(|pixel| pixel.0), from, to)
         } else {
@@ -189,10 +235,7 @@ impl Decoder {
     fn resize(&mut self, pixels: impl Iterator<Item = [u8; 3]>, from: [usize; 2], to: [usize; 2]) -> Vec<u8> {
         match self.spec.channels {
             Channels::Grey => {
-                let luma = pixels.map(|[r, g, b]| {
-                    let sum = 299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b);
-                    U8::new(((sum + 500) / 1000) as u8)
-                });
+                let luma = pixels.map(|pixel| U8::new(luma(pixel)));
                 let resized = resize::one(&mut self.resizer, luma, from, to);
                 resized.pixels().iter().map(|pixel| pixel.0).collect()
             }
@@ -205,6 +248,12 @@ impl Decoder {
 }
 
 fn decode(bytes: &[u8], limits: &Limits) -> Result<DynamicImage, Problem> {
+    let (mut image, orientation) = decode_as_stored(bytes, limits)?;
+    image.apply_orientation(orientation);
+    Ok(image)
+}
+
+fn decode_as_stored(bytes: &[u8], limits: &Limits) -> Result<(DynamicImage, Orientation), Problem> {
     let (format, name) = format_of(bytes)?;
     let invalid = |error: ImageError| {
         let reason = match error {
@@ -230,9 +279,7 @@ fn decode(bytes: &[u8], limits: &Limits) -> Result<DynamicImage, Problem> {
     check_pixels(width, height, limits)?;
     // Broken metadata is no reason to refuse an image.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(invalid)?;
-    image.apply_orientation(orientation);
-    Ok(image)
+    Ok((DynamicImage::from_decoder(decoder).map_err(invalid)?, orientation))
 }
 
 fn check_pixels(width: u32, height: u32, limits: &Limits) -> Result<(), Problem> {

@@ -20,7 +20,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::decode::{Decoded, Decoder};
-use super::{ImageSet, ImageSpec};
+use super::{Entry, ImageSet, ImageSpec, Listing};
 use crate::{Error, Limits, Problem};
 
 /// Files decoded before the first error among them ends the reading.
@@ -58,7 +58,7 @@ pub struct Folder {
 pub fn read(root: &Path, spec: &ImageSpec, on_broken: OnBroken, limits: &Limits) -> Result<Folder, Error> {
     let decoder = || Decoder::new(*spec, *limits);
     decoder()?;
-    let Listing { classes, images, mut skipped } = list(root, on_broken, limits)?;
+    let Found { classes, images, mut skipped } = list(root, on_broken, limits)?;
     let mut size = spec.size;
     let (mut pixels, mut labels, mut files) = (Vec::new(), Vec::new(), Vec::new());
     if let Some(size) = size {
@@ -101,16 +101,31 @@ pub fn read(root: &Path, spec: &ImageSpec, on_broken: OnBroken, limits: &Limits)
     Ok(Folder { set, files, skipped })
 }
 
-struct Listing {
+/// Lists a folder of images for each class without reading them: for sets larger than memory.
+///
+/// # Errors
+///
+/// As [`read`], but for what only decoding shows.
+pub fn listing(root: &Path, on_broken: OnBroken, limits: &Limits) -> Result<Listing, Error> {
+    let Found { classes, images, skipped } = list(root, on_broken, limits)?;
+    let entry = |(class, path): (usize, PathBuf)| Entry { label: Some(class), ..Entry::new(path) };
+    Ok(Listing {
+        entries: images.into_iter().map(entry).collect(),
+        class_names: classes.iter().map(|name| name.to_string_lossy().into_owned()).collect(),
+        skipped,
+    })
+}
+
+struct Found {
     classes: Vec<OsString>,
     /// Class and path of every file that should be an image.
     images: Vec<(usize, PathBuf)>,
     skipped: Vec<Error>,
 }
 
-fn list(root: &Path, on_broken: OnBroken, limits: &Limits) -> Result<Listing, Error> {
+fn list(root: &Path, on_broken: OnBroken, limits: &Limits) -> Result<Found, Error> {
     let mut entries_left = limits.files;
-    let mut listing = Listing { classes: Vec::new(), images: Vec::new(), skipped: Vec::new() };
+    let mut listing = Found { classes: Vec::new(), images: Vec::new(), skipped: Vec::new() };
     let mut strays = 0;
     for (path, is_folder) in entries(root, &mut entries_left, limits)? {
         let name = path.file_name().unwrap_or_default();
@@ -162,7 +177,7 @@ fn check_classes(
     }
 }
 
-impl Listing {
+impl Found {
     fn refuse(&mut self, error: Error, on_broken: OnBroken) -> Result<(), Error> {
         match on_broken {
             OnBroken::Fail => Err(error),
@@ -175,7 +190,7 @@ impl Listing {
 }
 
 /// What a folder holds in the order of names, and whether each is a folder; without hidden entries.
-fn entries(folder: &Path, left: &mut u64, limits: &Limits) -> Result<Vec<(PathBuf, bool)>, Error> {
+pub(crate) fn entries(folder: &Path, left: &mut u64, limits: &Limits) -> Result<Vec<(PathBuf, bool)>, Error> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(|error| Error::file(folder, error))? {
         let path = entry.map_err(|error| Error::file(folder, error))?.path();

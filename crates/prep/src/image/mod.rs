@@ -9,18 +9,32 @@
 //! ```
 
 mod augment;
+mod batch;
+pub mod cifar;
+pub mod coco;
 pub mod csv;
 mod decode;
 pub mod folder;
 pub mod idx;
+mod listing;
+mod loader;
+pub mod mask;
+mod mix;
 mod normalise;
 mod open;
+pub mod paths;
 mod resize;
 mod sample;
 mod set;
+pub mod transform;
+pub mod voc;
 
 pub use augment::RandomAffine;
-pub use decode::{Background, Channels, ImageSpec, load_images};
+pub use batch::{Collate, PaddedBoxes, RaggedBoxes, SampleBatch};
+pub use decode::{Background, Channels, ImageSpec, load_image, load_images};
+pub use listing::{Entry, FileSamples, Listing, Samples};
+pub use loader::{Epoch, Loader, LoaderConfig, Skipped};
+pub use mix::{Mix, MixedBatch};
 pub use normalise::Normalisation;
 pub use open::{Kind, OpenSpec, Opened, open};
 pub use sample::{BoundingBox, Image, Keypoint, Mask, Object, Sample, Transform};

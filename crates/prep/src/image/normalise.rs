@@ -4,7 +4,11 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::set::images_per_task;
-use super::{ImageBatch, ImageSet};
+use super::{ImageBatch, ImageSet, Samples, Transform};
+use crate::{Error, Key};
+
+/// Samples measured before the first error among them ends the measuring.
+const CHUNK: usize = 256;
 
 /// Mean and standard deviation of each channel, and the subtraction and division by them.
 ///
@@ -88,6 +92,72 @@ impl Normalisation {
             })
             .unzip();
         Self { mean, std }
+    }
+
+    /// What torchvision's networks trained on ImageNet expect.
+    pub fn imagenet() -> Self {
+        Self { mean: vec![0.485, 0.456, 0.406], std: vec![0.229, 0.224, 0.225] }
+    }
+
+    /// Measures samples one after another, on all cores, in the memory of a few: for sets that are read from files.
+    ///
+    /// `transform` is what makes images fit (resizing, cropping), with keys from 0 and the index; pixels count alike,
+    /// so larger images count for more. Sums are whole numbers, so the result does not depend on the order.
+    ///
+    /// # Errors
+    ///
+    /// The first error by order of `indices`, and [`Error::Argument`] when there is no index or channels differ.
+    pub fn measure(
+        source: &dyn Samples,
+        indices: &[usize],
+        transform: &dyn Transform,
+    ) -> Result<Self, Error> {
+        let mut sums: Vec<[u128; 2]> = Vec::new();
+        let mut count = 0u128;
+        for chunk in indices.chunks(CHUNK) {
+            let measured: Vec<Result<(Vec<[u64; 2]>, usize), Error>> = chunk
+                .par_iter()
+                .map(|&index| {
+                    let sample = transform.apply(source.get(index)?, Key::new(0).fold(index as u64))?;
+                    let channels = sample.image.channels().count();
+                    let mut sums = vec![[0; 2]; channels];
+                    for pixel in sample.image.pixels().chunks_exact(channels) {
+                        for ([sum, squares], &byte) in sums.iter_mut().zip(pixel) {
+                            *sum += u64::from(byte);
+                            *squares += u64::from(byte) * u64::from(byte);
+                        }
+                    }
+                    Ok((sums, sample.image.pixels().len() / channels))
+                })
+                .collect();
+            for one in measured {
+                let (one, pixels) = one?;
+                if sums.is_empty() {
+                    sums = vec![[0; 2]; one.len()];
+                }
+                if one.len() != sums.len() {
+                    return Err(Error::argument("channels", sums.len(), one.len()));
+                }
+                for ([sum, squares], [more, more_squares]) in sums.iter_mut().zip(one) {
+                    *sum += u128::from(more);
+                    *squares += u128::from(more_squares);
+                }
+                count += pixels as u128;
+            }
+        }
+        if count == 0 {
+            return Err(Error::argument("indices", "at least one", "none"));
+        }
+        let (mean, std) = sums
+            .into_iter()
+            .map(|[sum, squares]| {
+                let mean = sum as f64 / count as f64;
+                let variance = (squares as f64 / count as f64 - mean * mean).max(0.0);
+                let std = variance.sqrt() / 255.0;
+                ((mean / 255.0) as f32, if std > 1e-6 { std as f32 } else { 1.0 })
+            })
+            .unzip();
+        Ok(Self { mean, std })
     }
 
     /// The batch, normalised.

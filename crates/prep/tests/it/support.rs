@@ -182,3 +182,9 @@ pub(crate) fn vp8x(flags: u8, width: u32, height: u32) -> Vec<u8> {
 pub(crate) fn vp8(width: u16, height: u16) -> Vec<u8> {
     [&[0x10, 0, 0, 0x9d, 0x01, 0x2a][..], &width.to_le_bytes(), &height.to_le_bytes(), &[0; 20]].concat()
 }
+
+/// So many different bytes.
+pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut stream = fornax_prep::Key::new(seed).stream();
+    (0..len).map(|_| stream.below(256) as u8).collect()
+}

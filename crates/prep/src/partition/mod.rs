@@ -28,6 +28,8 @@
 //! so do the sizes of the folds; a hold-out has exactly m samples, and of every class less than one more
 //! or less than its share.
 
+mod group;
+
 use crate::{Error, Key};
 
 /// A training and a test part: disjoint, both in ascending order.
