@@ -60,7 +60,15 @@ fn steps() -> Vec<(&'static str, Step)> {
         ("VerticalFlip", VerticalFlip::always().into()),
         ("Rotation 25°", Rotation::by(25.0).with_warp(smooth).into()),
         ("Rotation 25°, expand", Rotation::by(25.0).with_expand().with_warp(smooth).into()),
-        ("Affine", Affine::default().with_rotation(15.0).with_scale(0.7, 0.9).with_shear(15.0).with_warp(smooth).into()),
+        (
+            "Affine",
+            Affine::default()
+                .with_rotation(15.0)
+                .with_scale(0.7, 0.9)
+                .with_shear(15.0)
+                .with_warp(smooth)
+                .into(),
+        ),
         ("Perspective 0.5", Perspective { warp: smooth, ..Perspective::always(0.5) }.into()),
         ("brightness 1.6", ColorJitter { brightness: [1.6; 2], ..ColorJitter::default() }.into()),
         ("contrast 0.4", ColorJitter { contrast: [0.4; 2], ..ColorJitter::default() }.into()),
@@ -104,7 +112,8 @@ fn draw(Args { run: args, mut settings }: Args) -> Outcome<()> {
     if settings.data.is_none() {
         for (name, mix) in [("mixup, λ", Mix::mixup()), ("CutMix, λ", Mix::cutmix())] {
             let pair = vec![scene::scene(key.fold(100))?.with_label(0), sample.clone().with_label(1)];
-            let batch = SampleBatch::collate(pair, vec![0, 1], None, Default::default()).map_err(|(_, error)| error)?;
+            let batch = SampleBatch::collate(pair, vec![0, 1], None, Default::default())
+                .map_err(|(_, error)| error)?;
             let mixed = mix.apply(batch.images, 2, key.fold(101))?;
             sheet = sheet.tile(drawing::planes(&format!("{name} {:.2}", mixed.lambda), &mixed));
         }
@@ -120,5 +129,9 @@ fn draw(Args { run: args, mut settings }: Args) -> Outcome<()> {
         "images_per_second": measured.images_per_second, "cores_per_worker": measured.cores_per_worker,
     });
     let (speed, shown) = (measured.images_per_second, picture.display());
-    Ok(run.finish(0, figures, format!("{speed:.0} images/s from files to batches of 224×224; the sheet is {shown}"))?)
+    Ok(run.finish(
+        0,
+        figures,
+        format!("{speed:.0} images/s from files to batches of 224×224; the sheet is {shown}"),
+    )?)
 }

@@ -38,7 +38,8 @@ pub fn scene(key: Key) -> Result<Sample, Error> {
             let share = (u32::from(value) * 3 / 2).min(255);
             for channel in 0..3 {
                 let under = u32::from(pixels[3 * at + channel]);
-                pixels[3 * at + channel] = ((under * (255 - share) + u32::from(color[channel]) * share) / 255) as u8;
+                pixels[3 * at + channel] =
+                    ((under * (255 - share) + u32::from(color[channel]) * share) / 255) as u8;
             }
             if value > INK {
                 classes[at] = label as u8 + 1;

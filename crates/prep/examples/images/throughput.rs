@@ -31,7 +31,8 @@ pub fn files(settings: &Settings, run: &Path, key: Key, limits: &Limits) -> Outc
             .then(GaussianNoise::new(0.02));
         for index in 0..settings.images.max(1) as u64 {
             let sample = enlarge.apply(scene::scene(key.fold(index))?, key.fold(index))?;
-            let image = RgbImage::from_raw(500, 375, sample.image.into_pixels()).ok_or("a scene of another size")?;
+            let image =
+                RgbImage::from_raw(500, 375, sample.image.into_pixels()).ok_or("a scene of another size")?;
             let mut jpeg = Cursor::new(Vec::new());
             image.write_to(&mut jpeg, ImageFormat::Jpeg)?;
             fs::write(folder.join(format!("{index:04}.jpg")), jpeg.into_inner())?;
@@ -48,7 +49,8 @@ pub fn files(settings: &Settings, run: &Path, key: Key, limits: &Limits) -> Outc
 
 /// The images of a folder without classes.
 fn flat(folder: &Path) -> Outcome<Listing> {
-    let mut paths: Vec<_> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+    let mut paths: Vec<_> =
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
     paths.retain(|path| ImageFormat::from_path(path).is_ok());
     paths.sort();
     if paths.is_empty() {
