@@ -1,7 +1,7 @@
 //! What the targets do with the bytes they are given: each reader's entry point, as a user calls it. The tests of
 //! fornax-prep replay the corpus through the same functions (crates/prep/tests/it/corpus.rs).
 
-#![allow(dead_code, reason = "each target uses one of these functions")]
+#![allow(dead_code, unreachable_pub, reason = "each target uses one of these functions, the tests all")]
 
 use std::hint::black_box;
 

@@ -245,7 +245,8 @@ impl Downloader {
             status => return Err(Trouble::Here(format!("status {status}"))),
         };
         let expected = remote.bytes - start;
-        if let Some(announced) = response.body().content_length()
+        let announced = response.headers().get("content-length").and_then(|value| value.to_str().ok());
+        if let Some(announced) = announced.and_then(|value| value.parse::<u64>().ok())
             && announced != expected
         {
             let reason = format!("{announced} bytes announced, expected {expected}");

@@ -24,7 +24,9 @@
 //! *Pyramidal implementation of the affine Lucas Kanade feature tracker*, Intel 2001.
 //!
 //! Differs from Bouguet's: every pixel is solved for, not chosen corners, and all pixels move by their own flow when the second
-//! frame is moved back, so that sums over windows are running sums and the cost does not depend on r.
+//! frame is moved back, so that sums over windows are running sums and the cost does not depend on r. That has a price: an error may
+//! alternate from pixel to pixel within a window. So windows weigh less towards their border, a step is at most a pixel, and
+//! after it the flow is averaged over r / 2.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -54,9 +56,9 @@ pub struct FlowConfig {
     /// Levels of the pyramid, the frame itself included; motions of about 2^levels pixels are found. Default: 4, as OpenCV's
     /// pyramid (`maxLevel` 3).
     pub levels: usize,
-    /// r: windows have 2r + 1 pixels a side. Default: 7; larger is steadier and blurs borders of motion.
+    /// r: windows have 2r + 1 pixels a side. Default: 7, OpenCV's usual 15 × 15; larger is steadier and blurs borders of motion.
     pub radius: usize,
-    /// Solutions on each level. Default: 6; the rest is below 0.01 pixels.
+    /// Solutions on each level. Default: 8, from which on known translations got no better.
     pub iterations: usize,
     /// Smallest λ, per pixel of the window and in brightness from 0 to 1, that is trusted. Default: 1e-4, OpenCV's
     /// `minEigThreshold`.
@@ -65,7 +67,7 @@ pub struct FlowConfig {
 
 impl Default for FlowConfig {
     fn default() -> Self {
-        Self { levels: 4, radius: 7, iterations: 6, min_confidence: 1e-4 }
+        Self { levels: 4, radius: 7, iterations: 8, min_confidence: 1e-4 }
     }
 }
 
@@ -159,37 +161,40 @@ impl FlowConfig {
     }
 
     fn refine(&self, first: &Plane, second: &Plane, mut flow: Flow) -> Flow {
+        let size = [first.height, first.width];
         let [dx, dy] = first.gradients();
-        let window = |a: &[f32], b: &[f32]| {
-            let products = a.iter().zip(b).map(|(a, b)| a * b).collect();
-            means(products, [first.height, first.width], self.radius)
-        };
-        let (xx, xy, yy) = (window(&dx, &dx), window(&dx, &dy), window(&dy, &dy));
-        flow.confidence = xx
-            .iter()
-            .zip(&xy)
-            .zip(&yy)
-            .map(|((xx, xy), yy)| 0.5 * (xx + yy - ((xx - yy).powi(2) + 4.0 * xy * xy).sqrt()))
-            .collect();
-        // A level's motion is at most some pixels; more is a wrong way that would not come back.
-        let reach = (2 * self.radius) as f32;
-        let start = (flow.u.clone(), flow.v.clone());
         for _ in 0..self.iterations {
             let moved = second.moved_back(&flow);
-            let dt: Vec<f32> =
-                moved.iter().zip(&first.values).map(|(after, before)| after - before).collect();
+            // A pixel that has left the frame says nothing.
+            let dt: Vec<f32> = moved
+                .iter()
+                .zip(&first.values)
+                .map(|(after, before)| after.map_or(f32::NAN, |after| after - before))
+                .collect();
+            let window = |a: &[f32], b: &[f32]| {
+                let products =
+                    a.iter().zip(b).zip(&dt).map(|((a, b), dt)| if dt.is_nan() { 0.0 } else { a * b });
+                windowed(products.collect(), size, self.radius)
+            };
+            let (xx, xy, yy) = (window(&dx, &dx), window(&dx, &dy), window(&dy, &dy));
             let (xt, yt) = (window(&dx, &dt), window(&dy, &dt));
             for pixel in 0..first.values.len() {
                 let (xx, xy, yy) = (xx[pixel], xy[pixel], yy[pixel]);
+                let lambda = 0.5 * (xx + yy - ((xx - yy).powi(2) + 4.0 * xy * xy).sqrt());
+                flow.confidence[pixel] = lambda;
                 let determinant = xx * yy - xy * xy;
-                if flow.confidence[pixel] < self.min_confidence || determinant <= 0.0 {
+                if lambda < self.min_confidence || determinant <= 0.0 {
                     continue;
                 }
                 let u = (xy * yt[pixel] - yy * xt[pixel]) / determinant;
                 let v = (xy * xt[pixel] - xx * yt[pixel]) / determinant;
-                flow.u[pixel] = (flow.u[pixel] + u).clamp(start.0[pixel] - reach, start.0[pixel] + reach);
-                flow.v[pixel] = (flow.v[pixel] + v).clamp(start.1[pixel] - reach, start.1[pixel] + reach);
+                // The first order holds for about a pixel.
+                let step = 1.0 / u.hypot(v).max(1.0);
+                flow.u[pixel] += step * u;
+                flow.v[pixel] += step * v;
             }
+            flow.u = means(flow.u, size, self.radius / 2);
+            flow.v = means(flow.v, size, self.radius / 2);
         }
         flow
     }
@@ -212,7 +217,7 @@ impl Flow {
                 .map(|(r, c)| at(r, c))
                 .collect()
         };
-        Self { u: double(&self.u), v: double(&self.v), confidence: Vec::new(), size }
+        Self { u: double(&self.u), v: double(&self.v), confidence: vec![0.0; height * width], size }
     }
 }
 
@@ -285,13 +290,25 @@ impl Plane {
         gradients
     }
 
-    /// The plane as it would be if every pixel had stayed: value (x + u, y + v) at (x, y).
-    fn moved_back(&self, flow: &Flow) -> Vec<f32> {
+    /// The plane as it would be if every pixel had stayed: the value of (x + u, y + v) at (x, y), if that is inside.
+    fn moved_back(&self, flow: &Flow) -> Vec<Option<f32>> {
+        let (bottom, right) = ((self.height - 1) as f32, (self.width - 1) as f32);
         let pixels = flow.u.iter().zip(&flow.v).enumerate();
         pixels
-            .map(|(pixel, (u, v))| self.at((pixel / self.width) as f32 + v, (pixel % self.width) as f32 + u))
+            .map(|(pixel, (u, v))| {
+                let (y, x) = ((pixel / self.width) as f32 + v, (pixel % self.width) as f32 + u);
+                ((0.0..=bottom).contains(&y) && (0.0..=right).contains(&x)).then(|| self.at(y, x))
+            })
             .collect()
     }
+}
+
+/// The mean over a window of weights that fall towards its border: two means, one after the other.
+///
+/// Plain means would not do. What is left of an error after a step is 1 − ŵ of it, frequency by frequency, where ŵ is the window's
+/// spectrum, and that of a plain window is negative at some: there errors would grow with every step.
+fn windowed(values: Vec<f32>, size: [usize; 2], radius: usize) -> Vec<f32> {
+    means(means(values, size, radius / 2), size, radius - radius / 2)
 }
 
 /// The mean over the window around each pixel, by running sums; at borders over the part inside.

@@ -83,7 +83,6 @@ fn zip_raw(entries: &[Zipped]) -> Vec<u8> {
         directory.extend(b"PK\x01\x02\x14\x03");
         directory.extend(fields(&entry.name));
         directory.extend([0; 6]);
-        directory.extend([0; 2]);
         directory.extend((entry.mode << 16).to_le_bytes());
         directory.extend(at.to_le_bytes());
         directory.extend(&entry.name);

@@ -100,7 +100,10 @@ fn broken_gif_is_refused() {
         (changed(code_size, 200), "picture 0: codes of 200 bits"),
         (after(&[0x2c, 0, 0, 0, 0, 4, 0, 3, 0, 0, 8, 0, 0x3b]), "picture 0 has no data"),
         (with(Picture { indices: vec![1; 5], ..picture.clone() }), "is not valid gif: picture 0"),
-        (changed(code_size + 3, 0xff), "is not valid gif: picture 0"),
+        (
+            [&good[..code_size + 3], &[0xff; 2], &good[code_size + 5..]].concat(), // The code 511 after the first.
+            "is not valid gif: picture 0",
+        ),
     ]);
     let folder = Folder::new();
     let path = folder.write("large", &good);
