@@ -1,10 +1,22 @@
 #![doc = include_str!("../README.md")]
 
+pub mod a2c;
+pub mod agent;
+pub mod buffer;
+pub mod callback;
+pub mod ddpg;
+pub mod dqn;
 pub mod env;
 pub mod error;
+pub mod evaluate;
+pub mod policy;
+pub mod ppo;
 pub mod random;
+pub mod reinforce;
 pub mod render;
+pub mod sac;
 pub mod space;
+pub mod td3;
 pub mod vector;
 pub mod wrapper;
 
