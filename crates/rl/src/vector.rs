@@ -13,6 +13,8 @@
 //! target = r + γ · V(observation)           otherwise
 //! ```
 //!
+//! [`Pool`] takes any environments; [`Batch`] holds the classic ones as arrays, sixteen side by side in the processor's registers.
+//!
 //! Environment `i` is reset with seed + i, as Gymnasium's vectors are, and later goes on with its own generator: an episode is a
 //! function of (seed, i, its number) and of the actions, never of threads or of the other environments.
 //!
@@ -32,6 +34,12 @@
 //! assert!(step.final_observation(0).is_some());
 //! # Ok::<(), fornax_rl::EnvError>(())
 //! ```
+
+mod batch;
+mod physics;
+
+pub use batch::{Batch, LANES, Lane, Physics};
+pub use physics::{AcrobotBatch, CartPoleBatch, MountainCarBatch, PendulumBatch};
 
 use fornax_nn_core::ConfigError;
 use rayon::prelude::*;

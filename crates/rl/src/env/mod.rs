@@ -45,13 +45,35 @@
 //! The exact ones draw from [NumPy's generator](crate::random) and follow Gymnasium's arithmetic in f64 (or f32, where Gymnasium
 //! does): same seed, same actions, same episode. Every environment says on its page where it differs.
 
+pub mod acrobot;
+pub mod blackjack;
 pub mod cart_pole;
+pub mod catch;
+pub mod cliff_walking;
+pub mod continuous_mountain_car;
+pub mod frozen_lake;
+pub mod grid;
+pub mod grid_world;
+pub mod lander;
+pub mod mdp;
+pub mod mountain_car;
 pub mod pendulum;
 mod registry;
+pub mod taxi;
 
+pub use acrobot::Acrobot;
+pub use blackjack::Blackjack;
 pub use cart_pole::CartPole;
+pub use catch::{Catch, CatchConfig};
+pub use cliff_walking::CliffWalkingConfig;
+pub use continuous_mountain_car::ContinuousMountainCar;
+pub use frozen_lake::FrozenLakeConfig;
+pub use grid_world::GridWorldConfig;
+pub use lander::Lander;
+pub use mdp::{Mdp, MdpEnv};
+pub use mountain_car::MountainCar;
 pub use pendulum::Pendulum;
-pub use registry::{make, make_vec, registry};
+pub use registry::{TABLES, make, make_batch, make_mdp, make_vec, registry};
 
 use serde_json::Value;
 
