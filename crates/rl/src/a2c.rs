@@ -197,6 +197,10 @@ impl Agent for A2c {
         self.config.total_steps
     }
 
+    fn value(&mut self, observation: &[f32]) -> f32 {
+        self.actor.value(observation)
+    }
+
     fn num_params(&self) -> usize {
         self.actor.net.num_params()
     }

@@ -277,6 +277,11 @@ impl Agent for Dqn {
         self.config.total_steps
     }
 
+    fn value(&mut self, observation: &[f32]) -> f32 {
+        let output = self.net.trace(table(observation.to_vec(), observation.len(), &self.device)).output;
+        self.q_values(self.join(output)).max().into_scalar()
+    }
+
     fn num_params(&self) -> usize {
         self.net.num_params()
     }

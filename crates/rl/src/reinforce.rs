@@ -190,6 +190,10 @@ impl Agent for Reinforce {
         self.config.total_steps
     }
 
+    fn value(&mut self, observation: &[f32]) -> f32 {
+        self.actor.value(observation)
+    }
+
     fn num_params(&self) -> usize {
         self.actor.net.num_params()
     }

@@ -31,11 +31,11 @@ mod config;
 mod step;
 
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, activation};
 use serde::{Deserialize, Serialize};
 
 use crate::agent::critic::{Learner, Scale, network};
-use crate::agent::off_policy::Memory;
+use crate::agent::off_policy::{Memory, table};
 use crate::agent::{Agent, AgentError, Parts, Policy, Report, Stage};
 use crate::buffer::Replay;
 use crate::policy::distribution::argmax;
@@ -247,6 +247,21 @@ impl Agent for Sac {
 
     fn total_steps(&self) -> u64 {
         self.config.total_steps
+    }
+
+    fn value(&mut self, observation: &[f32]) -> f32 {
+        let observation = table(observation.to_vec(), observation.len(), &self.device); // [1, O]
+        let output = self.actor.net.trace(observation.clone()).output;
+        match &self.actions {
+            Kind::Choice(_) => {
+                let q = self.critics[0].net.trace(observation).output; // [1, n]
+                (activation::softmax(output, 1) * q).sum().into_scalar()
+            }
+            Kind::Box(scale) => {
+                let action = output.narrow(1, 0, scale.len()).tanh();
+                self.critics[0].net.trace(Tensor::cat(vec![observation, action], 1)).output.into_scalar()
+            }
+        }
     }
 
     fn num_params(&self) -> usize {

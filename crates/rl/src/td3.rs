@@ -220,6 +220,12 @@ impl Agent for Td3 {
         self.config.total_steps
     }
 
+    fn value(&mut self, observation: &[f32]) -> f32 {
+        let observation = table(observation.to_vec(), observation.len(), &self.device); // [1, O]
+        let action = self.actor.net.trace(observation.clone()).output.tanh();
+        self.critics[0].net.trace(Tensor::cat(vec![observation, action], 1)).output.into_scalar()
+    }
+
     fn num_params(&self) -> usize {
         self.actor.net.num_params() + self.critics.iter().map(|critic| critic.net.num_params()).sum::<usize>()
     }

@@ -127,6 +127,13 @@ pub trait Agent: Policy {
     /// Environment steps that the run is to have; schedules end there.
     fn total_steps(&self) -> u64;
 
+    /// The return the agent expects from here on, in the units it learns in: V, or Q of what it would do.
+    ///
+    /// # Shapes
+    ///
+    /// - observation: `[encoded_len]`
+    fn value(&mut self, observation: &[f32]) -> f32;
+
     /// Learnable numbers.
     fn num_params(&self) -> usize;
 

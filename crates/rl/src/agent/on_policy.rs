@@ -91,6 +91,13 @@ impl Actor {
         }
     }
 
+    /// V of one observation.
+    pub(crate) fn value(&mut self, observation: &[f32]) -> f32 {
+        let mut row = observation.to_vec();
+        self.stage.normalize(&mut row);
+        self.host.value.forward(&row)[0]
+    }
+
     pub(crate) fn save(&self, optim: &ModuleOptimizer, updates: u64) -> Result<Parts, AgentError> {
         let mut parts = Parts::default();
         parts.put_module("net", &self.net)?;

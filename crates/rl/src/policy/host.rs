@@ -95,7 +95,7 @@ mod tests {
             let mut rng = Pcg64::new(0);
             let x: Vec<f32> = (0..21).map(|_| 3.0 * rng.normal() as f32).collect();
             let expected = network.forward(Tensor::from_data(TensorData::new(x.clone(), [7, 3]), &device));
-            let expected = expected.into_data().to_vec::<f32>().unwrap();
+            let expected = expected.into_data().try_to_vec::<f32>().unwrap();
             let mut host = network.on_host();
             for _ in 0..2 {
                 let found = host.forward(&x);
