@@ -32,6 +32,7 @@
 //! weights are normalised in the batch. From SB3: (5) weights of a new network are those of its own seed, never PyTorch's generator.
 
 mod config;
+mod head;
 mod projection;
 
 use burn::module::Module;
@@ -104,38 +105,6 @@ impl Dqn {
             net,
             actions,
         })
-    }
-
-    /// The network's columns as one row of values an action: the duelling streams joined, distributions still as logits.
-    ///
-    /// # Shapes
-    ///
-    /// - columns: `[batch, (actions (+ 1)) · atoms]`; output: `[batch, actions, atoms]`, one atom for a plain Q
-    fn join(&self, columns: Tensor<2>) -> Tensor<3> {
-        let batch = columns.dims()[0];
-        let atoms = self.config.atoms.map_or(1, |atoms| atoms.count);
-        let streams = columns.reshape([batch, self.actions + usize::from(self.config.dueling), atoms]);
-        if !self.config.dueling {
-            return streams;
-        }
-        let value = streams.clone().narrow(1, self.actions, 1); // [B, 1, atoms]
-        let advantage = streams.narrow(1, 0, self.actions); // [B, A, atoms]
-        advantage.clone() - advantage.mean_dim(1) + value
-    }
-
-    /// Q from joined columns: themselves, or the means of the distributions.
-    ///
-    /// # Shapes
-    ///
-    /// - joined: `[batch, actions, atoms]`; output: `[batch, actions]`
-    fn q_values(&self, joined: Tensor<3>) -> Tensor<2> {
-        match self.config.atoms {
-            None => joined.squeeze_dim(2),
-            Some(atoms) => {
-                let support = Tensor::<1>::from_data(atoms.support().as_slice(), &joined.device());
-                (activation::softmax(joined, 2) * support.unsqueeze::<3>()).sum_dim(2).squeeze_dim(2)
-            }
-        }
     }
 
     /// What the target network makes of where the batch led: the row of the best next action, `[batch, 1, atoms]`.

@@ -1,57 +1,58 @@
 //! What the examples of the deep agents have in common: flags, figures, checkpoints, the last evaluation and the pictures.
 
-use std::time::{Duration, Instant};
+mod pictures;
+
+use std::time::Instant;
 
 use fornax_nn_core::ConfigError;
-use fornax_nn_core::plot::{Animation, Curves, Line, Panel, Tile, Tiles};
 use fornax_nn_core::train::checkpoint::Snapshot;
 use fornax_nn_core::train::{Error, Run, RunArgs, Target};
 use fornax_rl::agent::{Agent, Parts, Report};
 use fornax_rl::env::make;
-use fornax_rl::evaluate::{evaluate_policy, play};
+use fornax_rl::evaluate::evaluate_policy;
 use serde::Serialize;
 use serde_json::json;
 
-pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// The progress bar and the checkpoints go by parts of the run.
-pub const PARTS: u64 = 20;
+pub(crate) const PARTS: u64 = 20;
 /// Where the episodes of the last evaluation begin: not a seed that was trained with.
 const EVALUATION_SEED: u64 = 1 << 32;
 
 #[derive(clap::Parser)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
-    pub run: RunArgs,
+    pub(crate) run: RunArgs,
     #[command(flatten)]
-    pub settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 /// What all agents can be told.
 #[derive(clap::Args, Serialize)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The environment, such as CartPole-v1; an unknown one lists all
     #[arg(long, value_name = "NAME")]
-    pub env: Option<String>,
+    pub(crate) env: Option<String>,
     /// Environment steps of the run, by default the tuned settings'
     #[arg(long, value_name = "N")]
-    pub total_steps: Option<u64>,
+    pub(crate) total_steps: Option<u64>,
     /// Episodes of the last evaluation, without exploration
     #[arg(long, default_value_t = 100, value_name = "N")]
-    pub episodes: usize,
+    pub(crate) episodes: usize,
 }
 
 impl Settings {
     /// Steps of the run: asked for, or `tuned`; few in a smoke run.
-    pub fn steps(&self, tuned: u64, quick: bool) -> u64 {
+    pub(crate) fn steps(&self, tuned: u64, quick: bool) -> u64 {
         let steps = self.total_steps.unwrap_or(tuned);
         if quick { steps.min(2_000) } else { steps }
     }
 }
 
 /// A run of one agent: its directory, and when it began.
-pub struct Session {
-    pub run: Run,
+pub(crate) struct Session {
+    pub(crate) run: Run,
     env: String,
     episodes: usize,
     began: Instant,
@@ -60,7 +61,12 @@ pub struct Session {
 
 impl Session {
     /// Opens the run directory and takes the agent to where a resumed run was.
-    pub fn open(agent: &mut dyn Agent, env: &str, args: &Args, config: &impl Serialize) -> Outcome<Self> {
+    pub(crate) fn open(
+        agent: &mut dyn Agent,
+        env: &str,
+        args: &Args,
+        config: &impl Serialize,
+    ) -> Outcome<Self> {
         let name = agent.name();
         let total_steps = agent.total_steps();
         let config =
@@ -74,7 +80,7 @@ impl Session {
     }
 
     /// Records what a round brought, and saves the agent if asked to stop.
-    pub fn round(&mut self, agent: &mut dyn Agent, report: &Report) -> Outcome<()> {
+    pub(crate) fn round(&mut self, agent: &mut dyn Agent, report: &Report) -> Outcome<()> {
         let score = if report.mean_return.is_nan() { 0.0 } else { report.mean_return };
         self.run.step([("mean_return", score)])?;
         for episode in &report.episodes {
@@ -90,12 +96,12 @@ impl Session {
     }
 
     /// Ends a part of the run with a checkpoint.
-    pub fn part(&mut self, agent: &mut dyn Agent) -> Outcome<()> {
+    pub(crate) fn part(&mut self, agent: &mut dyn Agent) -> Outcome<()> {
         Ok(self.run.finish_epoch(|snapshot| put(snapshot, agent))?)
     }
 
     /// Evaluates, draws, and writes the summary. `target` is the mean return that is documented.
-    pub fn finish(mut self, agent: &mut dyn Agent, target: Option<f64>) -> Outcome<()> {
+    pub(crate) fn finish(mut self, agent: &mut dyn Agent, target: Option<f64>) -> Outcome<()> {
         let seconds = self.began.elapsed().as_secs_f64();
         let speed = (agent.steps() - self.first_step) as f64 / seconds;
         let evaluation = evaluate_policy(agent, make(&self.env)?.as_mut(), self.episodes, EVALUATION_SEED)?;
@@ -118,48 +124,6 @@ impl Session {
             "env_steps": agent.steps(), "env_steps_per_second": speed,
         });
         Ok(self.run.finish(agent.num_params(), figures, sentence)?)
-    }
-
-    fn draw_returns(&mut self, evaluated: f64) -> Outcome<()> {
-        let steps = self.run.history("episode", "step")?;
-        let returns = self.run.history("episode", "return")?;
-        let points: Vec<(f64, f64)> = steps.iter().zip(&returns).map(|(s, r)| (s.1, r.1)).collect();
-        let mean = points.iter().enumerate().map(|(i, (step, _))| {
-            let last = &points[i.saturating_sub(19)..=i];
-            (*step, last.iter().map(|(_, r)| r).sum::<f64>() / last.len() as f64)
-        });
-        let end = points.last().map_or(1.0, |(step, _)| *step);
-        let panel = Panel::new(format!("{}: return of each training episode", self.env))
-            .x_label("environment steps")
-            .y_label("return")
-            .line(Line::new("", points.iter().copied()).faint())
-            .line(Line::new("mean of 20", mean))
-            .line(Line::new("evaluated", [(0.0, evaluated), (end, evaluated)]).dashed());
-        Ok(Curves::new().panel(panel).save(self.run.path("returns.png"))?)
-    }
-
-    /// One episode, every second frame, at most 150 of them; nothing where an environment cannot draw itself.
-    fn draw_policy(&self, agent: &mut dyn Agent) -> Outcome<bool> {
-        let mut env = make(&self.env)?;
-        let mut frames = Vec::new();
-        let mut step = 0;
-        play(agent, env.as_mut(), Some(EVALUATION_SEED), |env, _| {
-            if step % 2 == 0 {
-                frames.extend(env.render());
-            }
-            step += 1;
-            frames.len() < 150
-        })?;
-        let mut animation = Animation::new(Duration::from_millis(40));
-        for frame in &frames {
-            let size = [frame.height(), frame.width()];
-            let side = frame.width().max(frame.height()) as f64;
-            animation.push(&Tiles::new(1).side(side).tile(Tile::rgb_bytes(frame.pixels(), size)).draw()?)?;
-        }
-        if animation.frames() > 0 {
-            animation.save(self.run.path("policy.gif"))?;
-        }
-        Ok(animation.frames() > 0)
     }
 }
 

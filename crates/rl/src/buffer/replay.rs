@@ -25,25 +25,8 @@
 use fornax_nn_core::ConfigError;
 use serde::{Deserialize, Serialize};
 
-use super::SumTree;
+use super::{Priority, SumTree};
 use crate::random::Pcg64;
-
-/// Settings of prioritised replay.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Priority {
-    /// α: 0 draws uniformly, 1 in proportion to the error. Default: the paper's 0.6 (proportional variant).
-    pub alpha: f64,
-    /// β at the start; it rises to 1 linearly over the run. Default: the paper's 0.4.
-    pub beta: f64,
-    /// ε, so that an error of 0 can be drawn again. Default: 1e-6.
-    pub epsilon: f64,
-}
-
-impl Default for Priority {
-    fn default() -> Self {
-        Self { alpha: 0.6, beta: 0.4, epsilon: 1e-6 }
-    }
-}
 
 /// Transitions in a ring; see the [module page](self).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -111,15 +94,8 @@ impl Replay {
         if capacity == 0 || capacity > 1 << 32 {
             return Err(ConfigError::new("capacity", format!("must lie in 1 to 2^32, got {capacity}")));
         }
-        if let Some(Priority { alpha, beta, epsilon }) = priority {
-            for (field, value) in [("alpha", alpha), ("beta", beta)] {
-                if !(0.0..=1.0).contains(&value) {
-                    return Err(ConfigError::new(field, format!("must lie in [0, 1], got {value}")));
-                }
-            }
-            if !(epsilon > 0.0 && epsilon.is_finite()) {
-                return Err(ConfigError::new("epsilon", format!("must be positive, got {epsilon}")));
-            }
+        if let Some(priority) = &priority {
+            priority.validate()?;
         }
         Ok(Self {
             capacity,

@@ -14,6 +14,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::optim::AdamConfig;
 
+use super::mlp::is_host;
+
 /// Adam with β = (0.9, 0.999) and the given ε for a network on `device`: in one pass on the host, Burn's elsewhere.
 ///
 /// # Errors
@@ -22,11 +24,9 @@ use fornax_nn_core::optim::AdamConfig;
 pub fn optimizer(epsilon: f64, device: &Device) -> Result<ModuleOptimizer, ConfigError> {
     let config = AdamConfig::new().with_epsilon(epsilon);
     config.validate()?;
-    #[cfg(feature = "flex")]
-    if device.clone().inner() == Device::flex() {
+    if is_host(&device.clone().inner()) {
         return Ok(ModuleOptimizer::from(FusedAdam { beta_1: 0.9, beta_2: 0.999, epsilon: epsilon as f32 }));
     }
-    let _ = device;
     config.init()
 }
 

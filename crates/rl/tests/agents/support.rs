@@ -18,7 +18,7 @@ use serde_json::Value;
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Task {
+pub(crate) enum Task {
     /// Say what you see: reward 1 for the right choice, 1 − |a − o| for a number, the share of right ones for several.
     Identity,
     /// One step, reward 1.
@@ -39,7 +39,7 @@ pub enum Task {
 
 /// The environment of a task.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Probe {
+pub(crate) struct Probe {
     task: Task,
     actions: Space,
     observation: Vec<f32>,
@@ -48,7 +48,7 @@ pub struct Probe {
 }
 
 impl Probe {
-    pub fn new(task: Task, actions: Space) -> Self {
+    pub(crate) fn new(task: Task, actions: Space) -> Self {
         Self { task, actions, observation: vec![0.0], time: 0, rng: Pcg64::new(0) }
     }
 
@@ -152,15 +152,15 @@ impl Env for Probe {
     }
 }
 
-pub fn envs(n: usize, task: &Task, actions: &Space) -> Box<dyn VecEnv> {
+pub(crate) fn envs(n: usize, task: &Task, actions: &Space) -> Box<dyn VecEnv> {
     Box::new(Pool::build(n, |_| Ok(Probe::new(task.clone(), actions.clone()))).unwrap())
 }
 
-pub fn choice() -> Space {
+pub(crate) fn choice() -> Space {
     Space::Discrete(2)
 }
 
-pub fn number() -> Space {
+pub(crate) fn number() -> Space {
     Space::interval(-1.0, 1.0, &[1])
 }
 
@@ -169,7 +169,14 @@ fn network() -> ActorCriticConfig {
 }
 
 /// An agent of the given kind for a run of `steps`, small and eager.
-pub fn agent(kind: &str, task: &Task, actions: &Space, gamma: f64, steps: u64, seed: u64) -> Box<dyn Agent> {
+pub(crate) fn agent(
+    kind: &str,
+    task: &Task,
+    actions: &Space,
+    gamma: f64,
+    steps: u64,
+    seed: u64,
+) -> Box<dyn Agent> {
     let device = Device::flex();
     let dqn = DqnConfig {
         total_steps: steps,
@@ -273,7 +280,7 @@ pub fn agent(kind: &str, task: &Task, actions: &Space, gamma: f64, steps: u64, s
 }
 
 /// Runs an agent to its end.
-pub fn train(agent: &mut dyn Agent) {
+pub(crate) fn train(agent: &mut dyn Agent) {
     while agent.steps() < agent.total_steps() {
         agent.advance().unwrap();
     }
