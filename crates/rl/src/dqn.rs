@@ -56,7 +56,7 @@ pub use projection::project;
 pub struct Dqn {
     /// The settings it was built with.
     pub config: DqnConfig,
-    /// Q, or the columns that [`q_values`](Self::q_values) makes Q of.
+    /// From an observation to Q, or to the columns that Q is made of (duelling streams, distributions).
     pub net: Mlp,
     memory: Memory,
     target: Mlp,
