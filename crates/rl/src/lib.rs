@@ -20,7 +20,7 @@ pub mod td3;
 pub mod vector;
 pub mod wrapper;
 
-pub use env::{Action, Env, Outcome, OwnedAction, Step, make, make_vec, registry};
+pub use env::{Action, Env, Outcome, OwnedAction, Step, make, make_batch, make_mdp, make_vec, registry};
 pub use error::EnvError;
 pub use space::Space;
 pub use vector::{Actions, Pool, VecEnv, VecStep};
