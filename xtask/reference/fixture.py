@@ -52,11 +52,11 @@ def curve(losses):
     return entry(torch.tensor(losses, dtype=torch.float64), keep=len(losses))
 
 
-def write(crate, name, entries):
+def write(crate, name, entries, library=f"PyTorch {torch.__version__.split('+')[0]}"):
     """Writes `<output folder>/<crate>/<name>.json`; the folder is the script's only argument."""
     folder = Path(sys.argv[1]) / crate
     folder.mkdir(parents=True, exist_ok=True)
-    source = f"{Path(sys.argv[0]).name}, PyTorch {torch.__version__.split('+')[0]}"
+    source = f"{Path(sys.argv[0]).name}, {library}"
     lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in entries.items())
     text = f'{{"source": {json.dumps(source)}, "entries": {{\n{lines}\n}}}}\n'
     (folder / f"{name}.json").write_text(text)

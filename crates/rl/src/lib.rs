@@ -1,1 +1,26 @@
 #![doc = include_str!("../README.md")]
+
+pub mod a2c;
+pub mod agent;
+pub mod buffer;
+pub mod callback;
+pub mod ddpg;
+pub mod dqn;
+pub mod env;
+pub mod error;
+pub mod evaluate;
+pub mod policy;
+pub mod ppo;
+pub mod random;
+pub mod reinforce;
+pub mod render;
+pub mod sac;
+pub mod space;
+pub mod td3;
+pub mod vector;
+pub mod wrapper;
+
+pub use env::{Action, Env, Outcome, OwnedAction, Step, make, make_batch, make_mdp, make_vec, registry};
+pub use error::EnvError;
+pub use space::Space;
+pub use vector::{Actions, Pool, VecEnv, VecStep};

@@ -1,0 +1,133 @@
+//! What the examples of the deep agents have in common: flags, figures, checkpoints, the last evaluation and the pictures.
+
+mod pictures;
+
+use std::time::Instant;
+
+use fornax_nn_core::ConfigError;
+use fornax_nn_core::train::checkpoint::Snapshot;
+use fornax_nn_core::train::{Error, Run, RunArgs, Target};
+use fornax_rl::agent::{Agent, Parts, Report};
+use fornax_rl::env::make;
+use fornax_rl::evaluate::evaluate_policy;
+use serde::Serialize;
+use serde_json::json;
+
+pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// The progress bar and the checkpoints go by parts of the run.
+pub(crate) const PARTS: u64 = 20;
+/// Where the episodes of the last evaluation begin: not a seed that was trained with.
+const EVALUATION_SEED: u64 = 1 << 32;
+
+#[derive(clap::Parser)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+/// What all agents can be told.
+#[derive(clap::Args, Serialize)]
+pub(crate) struct Settings {
+    /// The environment, such as CartPole-v1; an unknown one lists all
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    /// Environment steps of the run, by default the tuned settings'
+    #[arg(long, value_name = "N")]
+    pub(crate) total_steps: Option<u64>,
+    /// Episodes of the last evaluation, without exploration
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub(crate) episodes: usize,
+}
+
+impl Settings {
+    /// Steps of the run: asked for, or `tuned`; few in a smoke run.
+    pub(crate) fn steps(&self, tuned: u64, quick: bool) -> u64 {
+        let steps = self.total_steps.unwrap_or(tuned);
+        if quick { steps.min(2_000) } else { steps }
+    }
+}
+
+/// A run of one agent: its directory, and when it began.
+pub(crate) struct Session {
+    pub(crate) run: Run,
+    env: String,
+    episodes: usize,
+    began: Instant,
+    first_step: u64,
+}
+
+impl Session {
+    /// Opens the run directory and takes the agent to where a resumed run was.
+    pub(crate) fn open(
+        agent: &mut dyn Agent,
+        env: &str,
+        args: &Args,
+        config: &impl Serialize,
+    ) -> Outcome<Self> {
+        let name = agent.name();
+        let total_steps = agent.total_steps();
+        let config =
+            json!({"env": env, "steps": total_steps, "agent": config, "episodes": args.settings.episodes});
+        let mut run = Run::open(name, &args.run, &config)?.log_every_steps(u64::MAX);
+        if let Some(saved) = run.resume() {
+            agent.load(&Parts::from_bytes(saved.bytes("agent")?)?)?;
+        }
+        let episodes = if args.run.quick { args.settings.episodes.min(5) } else { args.settings.episodes };
+        Ok(Self { run, env: env.to_owned(), episodes, began: Instant::now(), first_step: agent.steps() })
+    }
+
+    /// Records what a round brought, and saves the agent if asked to stop.
+    pub(crate) fn round(&mut self, agent: &mut dyn Agent, report: &Report) -> Outcome<()> {
+        let score = if report.mean_return.is_nan() { 0.0 } else { report.mean_return };
+        self.run.step([("mean_return", score)])?;
+        for episode in &report.episodes {
+            let figures = [("step", episode.step as f64), ("return", episode.total_reward)];
+            self.run.log("episode", figures)?;
+        }
+        if !report.episodes.is_empty() {
+            for (name, value) in &report.figures {
+                self.run.log("train", [(*name, *value)])?;
+            }
+        }
+        Ok(self.run.checkpoint_if_due(|snapshot| put(snapshot, agent))?)
+    }
+
+    /// Ends a part of the run with a checkpoint.
+    pub(crate) fn part(&mut self, agent: &mut dyn Agent) -> Outcome<()> {
+        Ok(self.run.finish_epoch(|snapshot| put(snapshot, agent))?)
+    }
+
+    /// Evaluates, draws, and writes the summary. `target` is the mean return that is documented.
+    pub(crate) fn finish(mut self, agent: &mut dyn Agent, target: Option<f64>) -> Outcome<()> {
+        let seconds = self.began.elapsed().as_secs_f64();
+        let speed = (agent.steps() - self.first_step) as f64 / seconds;
+        let evaluation = evaluate_policy(agent, make(&self.env)?.as_mut(), self.episodes, EVALUATION_SEED)?;
+        let (mean, std) = (evaluation.mean_return(), evaluation.std_return());
+        self.draw_returns(mean)?;
+        let moving = self.draw_policy(agent)?;
+        if let Some(target) = target {
+            self.run.check("mean_return", mean, Target::at_least(target));
+        }
+        let picture = self.run.path(if moving { "policy.gif" } else { "returns.png" });
+        let sentence = format!(
+            "{} earns {mean:.1} ± {std:.1} an episode in {} after {} steps, {speed:.0} steps/s: {}",
+            agent.name().to_uppercase(),
+            self.env,
+            agent.steps(),
+            picture.display()
+        );
+        let figures = json!({
+            "env": self.env, "mean_return": mean, "std_return": std, "episodes": self.episodes,
+            "env_steps": agent.steps(), "env_steps_per_second": speed,
+        });
+        Ok(self.run.finish(agent.num_params(), figures, sentence)?)
+    }
+}
+
+fn put(snapshot: Snapshot, agent: &mut dyn Agent) -> Result<Snapshot, Error> {
+    let parts = agent.save().map_err(|error| ConfigError::new("agent", error.to_string()))?;
+    snapshot.bytes("agent", parts.to_bytes())
+}

@@ -1,0 +1,119 @@
+//! Settings of the agent.
+
+use fornax_nn_core::ConfigError;
+use serde::{Deserialize, Serialize};
+
+use crate::agent::{Ramp, check_count, check_positive, check_unit};
+use crate::policy::ActorCriticConfig;
+
+/// Settings of [`Ppo`](super::Ppo); pure data. Defaults are Stable-Baselines3's where nothing else is said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PpoConfig {
+    /// Environment steps of the run, where schedules end.
+    pub total_steps: u64,
+    /// Steps of each environment between two updates.
+    pub n_steps: usize,
+    /// Samples of a gradient step.
+    pub batch_size: usize,
+    /// Passes over the experience of an update.
+    pub epochs: usize,
+    /// Learning rate of Adam.
+    pub lr: Ramp,
+    /// γ
+    pub gamma: f64,
+    /// λ of the advantage estimate.
+    pub lambda: f64,
+    /// ε of the clipped ratio.
+    pub clip: Ramp,
+    /// How far V may move from the value it had, in units of the reward. Default: as far as it likes.
+    pub clip_value: Option<f64>,
+    /// c_e
+    pub entropy: f64,
+    /// c_v
+    pub value: f64,
+    /// Longest gradient let through.
+    pub max_norm: f64,
+    /// Ends the update when the policy has moved further than 1.5 times this KL divergence. Default: never.
+    pub target_kl: Option<f64>,
+    /// Subtract the mean of a minibatch's advantages, divide by their deviation.
+    pub normalize_advantage: bool,
+    /// Learn the scale of observations and rewards on the way. Default: no.
+    pub normalize: bool,
+    /// Sizes and initial weights of both networks.
+    pub network: ActorCriticConfig,
+}
+
+impl Default for PpoConfig {
+    fn default() -> Self {
+        Self {
+            total_steps: 1_000_000,
+            n_steps: 2_048,
+            batch_size: 64,
+            epochs: 10,
+            lr: Ramp::constant(3e-4),
+            gamma: 0.99,
+            lambda: 0.95,
+            clip: Ramp::constant(0.2),
+            clip_value: None,
+            entropy: 0.0,
+            value: 0.5,
+            max_norm: 0.5,
+            target_kl: None,
+            normalize_advantage: true,
+            normalize: false,
+            network: ActorCriticConfig::default(),
+        }
+    }
+}
+
+impl PpoConfig {
+    /// The RL Zoo's settings for CartPole-v1, for 8 environments.
+    pub fn cart_pole() -> Self {
+        Self {
+            total_steps: 100_000,
+            n_steps: 32,
+            batch_size: 256,
+            epochs: 20,
+            lr: Ramp::to_zero(1e-3),
+            gamma: 0.98,
+            lambda: 0.8,
+            clip: Ramp::to_zero(0.2),
+            ..Self::default()
+        }
+    }
+
+    /// The RL Zoo's settings for Acrobot-v1, for 16 environments.
+    pub fn acrobot() -> Self {
+        Self { n_steps: 256, lambda: 0.94, epochs: 4, normalize: true, ..Self::default() }
+    }
+
+    /// The RL Zoo's settings for MountainCar-v0, for 16 environments.
+    pub fn mountain_car() -> Self {
+        Self { n_steps: 16, lambda: 0.98, epochs: 4, normalize: true, ..Self::default() }
+    }
+
+    /// The RL Zoo's settings for Pendulum-v1, for 4 environments, without its state-dependent exploration.
+    pub fn pendulum() -> Self {
+        Self { total_steps: 100_000, n_steps: 1_024, gamma: 0.9, lr: Ramp::constant(1e-3), ..Self::default() }
+    }
+
+    /// Checks every field.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] naming the first field that cannot be used.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        check_count("n_steps", self.n_steps)?;
+        check_count("batch_size", self.batch_size)?;
+        check_count("epochs", self.epochs)?;
+        self.lr.validate("lr")?;
+        self.clip.validate("clip")?;
+        check_unit("gamma", self.gamma)?;
+        check_unit("lambda", self.lambda)?;
+        check_positive("max_norm", self.max_norm)?;
+        [("clip_value", self.clip_value), ("target_kl", self.target_kl)]
+            .into_iter()
+            .try_for_each(|(field, value)| value.map_or(Ok(()), |value| check_positive(field, value)))
+    }
+}
