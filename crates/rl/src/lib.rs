@@ -5,6 +5,7 @@ pub mod error;
 pub mod random;
 pub mod render;
 pub mod space;
+pub mod tabular;
 pub mod vector;
 pub mod wrapper;
 
