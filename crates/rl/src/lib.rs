@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod bandit;
 pub mod env;
 pub mod error;
 pub mod random;
