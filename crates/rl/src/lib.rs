@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod bandit;
+pub mod check_env;
 pub mod env;
 pub mod error;
 pub mod random;
