@@ -2,5 +2,6 @@
 
 mod bandit;
 mod batch;
+mod check_env;
 mod gymnasium;
 mod tabular;
