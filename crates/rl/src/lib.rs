@@ -2,8 +2,10 @@
 
 pub mod a2c;
 pub mod agent;
+pub mod bandit;
 pub mod buffer;
 pub mod callback;
+pub mod check_env;
 pub mod ddpg;
 pub mod dqn;
 pub mod env;
@@ -16,6 +18,7 @@ pub mod reinforce;
 pub mod render;
 pub mod sac;
 pub mod space;
+pub mod tabular;
 pub mod td3;
 pub mod vector;
 pub mod wrapper;

@@ -212,7 +212,12 @@ fn step_block<P: Physics<S, O>, const S: usize, const O: usize>(
                 restart::<P, S, O>(block, lane);
             }
         }
-        transpose(&P::observe(&block.state), rows.observations);
+        let first = P::observe(&block.state);
+        for (lane, row) in rows.observations.chunks_exact_mut(O).enumerate() {
+            if terminated[lane] || truncated[lane] {
+                row.iter_mut().zip(&first).for_each(|(value, from)| *value = from[lane]);
+            }
+        }
     }
 }
 

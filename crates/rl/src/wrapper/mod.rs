@@ -3,8 +3,16 @@
 //! An environment inside an environment: each changes one thing about what is inside and passes on the rest. Order matters and is
 //! the order of writing: `TimeLimit::new(CartPole::new(), 500)` is the clock around the cart.
 
+mod action;
+mod frame_stack;
+mod monitor;
+mod normalize;
 mod time_limit;
 
+pub use action::{ClipAction, RescaleAction};
+pub use frame_stack::FrameStack;
+pub use monitor::{EpisodeRecord, Monitor};
+pub use normalize::{NormalizeObservation, NormalizeReward, RunningStats};
 pub use time_limit::TimeLimit;
 
 /// The parts of [`Env`](crate::env::Env) that a wrapper leaves to the environment inside.

@@ -105,12 +105,12 @@ fn against_single(name: &str, n: usize, steps: usize) -> f32 {
 
 #[test]
 fn batches_follow_the_exact_environments_within_f32() {
-    // Two hundred steps; the carts fall and begin again some ten times in these. The pendulum and the acrobot are chaotic: a
+    // Up to two hundred steps; the carts fall and begin again some ten times in these. The pendulum and the acrobot are chaotic: a
     // difference of 1e-7 grows by a factor e within a few swings.
     for (name, steps, bound) in [
         ("CartPole-v1", 200, 2e-4),
         ("MountainCar-v0", 200, 2e-6),
-        ("Pendulum-v1", 200, 2e-3),
+        ("Pendulum-v1", 50, 2e-4),
         ("Acrobot-v1", 50, 1e-4),
     ] {
         let worst = against_single(name, 40, steps);

@@ -1,0 +1,147 @@
+//! Learns worlds that fit in a table, and draws what was learnt: returns, values with the policy's arrows, and the policy at work.
+
+mod pictures;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use fornax_nn_core::train::{Run, RunArgs, Target, cli};
+use fornax_rl::env::{Env, make, make_mdp};
+use fornax_rl::tabular::double_q::DoubleQ;
+use fornax_rl::tabular::expected_sarsa::ExpectedSarsa;
+use fornax_rl::tabular::monte_carlo::MonteCarlo;
+use fornax_rl::tabular::policy_iteration::{evaluate_policy, policy_iteration};
+use fornax_rl::tabular::q_learning::QLearning;
+use fornax_rl::tabular::sarsa::Sarsa;
+use fornax_rl::tabular::value_iteration::value_iteration;
+use fornax_rl::tabular::{Episode, Learner, Learning, Solution, evaluate, train};
+use fornax_rl::wrapper::TimeLimit;
+use serde::Serialize;
+use serde_json::json;
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+const ENVS: [&str; 5] = fornax_rl::env::TABLES;
+const AGENTS: [&str; 8] = [
+    "policy-iteration",
+    "value-iteration",
+    "monte-carlo",
+    "sarsa",
+    "sarsa-4",
+    "expected-sarsa",
+    "q-learning",
+    "double-q",
+];
+
+/// Solve or learn FrozenLake, CliffWalking, Taxi or GridWorld with a table
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Everything that shapes the result, besides the seed.
+#[derive(clap::Args, Serialize)]
+struct Settings {
+    /// The world
+    #[arg(long, default_value = "FrozenLake-v1", value_parser = ENVS)]
+    env: String,
+    /// The method
+    #[arg(long, default_value = "q-learning", value_parser = AGENTS)]
+    agent: String,
+    /// Episodes to learn from; 20,000, for the large lake 60,000
+    #[arg(long)]
+    episodes: Option<usize>,
+    /// Discount
+    #[arg(long, default_value_t = 0.99)]
+    gamma: f64,
+    /// Step size of the first update of a pair
+    #[arg(long, default_value_t = 1.0)]
+    alpha: f64,
+    /// The step falls with a pair's visits n as n^-power
+    #[arg(long, default_value_t = 0.6)]
+    power: f64,
+    /// Exploration at the end; it begins with 1
+    #[arg(long, default_value_t = 0.1)]
+    epsilon: f64,
+}
+
+fn main() -> ExitCode {
+    cli::main(learn)
+}
+
+fn learner(name: &str, (states, actions): (usize, usize), settings: &Learning) -> Option<Box<dyn Learner>> {
+    Some(match name {
+        "monte-carlo" => Box::new(MonteCarlo::new(states, actions, settings)),
+        "sarsa" => Box::new(Sarsa::new(states, actions, settings)),
+        "sarsa-4" => Box::new(Sarsa::new(states, actions, settings).with_n_steps(4)),
+        "expected-sarsa" => Box::new(ExpectedSarsa::new(states, actions, settings)),
+        "q-learning" => Box::new(QLearning::new(states, actions, settings)),
+        "double-q" => Box::new(DoubleQ::new(states, actions, settings)),
+        _ => return None,
+    })
+}
+
+fn learn(Args { run: args, mut settings }: Args) -> Outcome<()> {
+    let world = make_mdp(&settings.env)?;
+    let mdp = world.mdp();
+    let usual = if settings.env == "FrozenLake8x8-v1" { 60_000 } else { 20_000 };
+    let episodes = settings.episodes.unwrap_or(if args.quick { 500 } else { usual });
+    settings.episodes = Some(episodes);
+    let mut run = Run::open("tabular", &args, &settings)?;
+
+    let best = policy_iteration(mdp, settings.gamma)?;
+    let learning = Learning::new()
+        .with_gamma(settings.gamma)
+        .with_alpha(settings.alpha)
+        .with_power(settings.power)
+        .with_epsilon_end(settings.epsilon)
+        .with_epsilon_part(0.8);
+    let mut history: Vec<Episode> = Vec::new();
+    let sizes = (mdp.num_states(), mdp.num_actions());
+    let policy = match learner(&settings.agent, sizes, &learning) {
+        Some(mut agent) => {
+            // A clock for worlds without one: the first walks along the cliff are long.
+            let mut env = TimeLimit::new(make(&settings.env)?, 1_000)?;
+            train(&mut env, &mut *agent, &learning, episodes, run.seed(), |_, episode| {
+                history.push(episode)
+            })?;
+            agent.q().policy()
+        }
+        None if settings.agent == "value-iteration" => {
+            value_iteration(mdp, settings.gamma, 1e-12, 100_000)?.policy
+        }
+        None => best.policy.clone(),
+    };
+
+    let values = evaluate_policy(mdp, settings.gamma, &policy)?;
+    let found = Solution { values, policy, rounds: 0 };
+    let (reached, optimum) = (found.expected_return(mdp), best.expected_return(mdp));
+    let played =
+        evaluate(&mut TimeLimit::new(make(&settings.env)?, 1_000)?, &found.policy, 1_000, 1_000, run.seed())?;
+    let mean = played.iter().map(|e| e.total_reward).sum::<f64>() / 1_000.0;
+    let variance = played.iter().map(|e| (e.total_reward - mean).powi(2)).sum::<f64>() / 1_000.0;
+    run.log("test", [("mean_return", mean), ("value", reached), ("optimal_value", optimum)])?;
+    pictures::draw(&run, &world, &found, &history)?;
+    if !args.quick && settings.env != "FrozenLake8x8-v1" {
+        // On-policy methods learn the value of their exploration too and stop a little short; the others reach the optimum.
+        let short =
+            if settings.agent.contains("sarsa") || settings.agent == "monte-carlo" { 0.05 } else { 0.01 };
+        run.check("optimality_gap", (optimum - reached) / optimum.abs(), Target::at_most(short));
+    }
+    let env_steps: usize = history.iter().map(|episode| episode.length).sum();
+    let sentence = format!(
+        "{} on {}: value {reached:.4} of at most {optimum:.4}, mean return {mean:.2} over 1000 episodes: {}",
+        settings.agent,
+        settings.env,
+        run.path(pictures::main_picture(&world)).display()
+    );
+    let figures = json!({
+        "env": settings.env, "agent": settings.agent, "mean_return": mean, "std_return": variance.sqrt(), "episodes": 1_000,
+        "env_steps": env_steps, "env_steps_per_second": env_steps as f64 / run.seconds(), "value": reached,
+        "optimal_value": optimum, "start_state": world.state(), "world": world.name(),
+    });
+    Ok(run.finish(found.values.len() * mdp.num_actions(), figures, sentence)?)
+}
