@@ -57,15 +57,24 @@ fn boxes(fixture: &Fixture, name: &str, got: &Sample) {
 fn resized_images_are_within_two_levels_and_nearest_ones_equal() {
     let fixture = fixture();
     for [height, width] in [[9, 13], [33, 40], [12, 31]] {
-        // Rounding between the passes across and down, which are taken in different orders.
+        // Sharp filters overshoot, and what leaves the byte is cut between the passes. Ours goes down before across, the
+        // others across first: on this image of noise a value in twenty differs by more. With half the contrast
+        // nothing is cut and none does.
         for (name, filter, levels, others) in [
             ("nearest", Filter::Nearest, 0, 0),
             ("bilinear", Filter::Bilinear, 1, 0),
-            ("bicubic", Filter::Bicubic, 2, 2),
-            ("lanczos", Filter::Lanczos, 2, 2),
+            ("bicubic", Filter::Bicubic, 2, 12),
+            ("lanczos", Filter::Lanczos, 2, 12),
         ] {
-            let resized = apply(Resize::to(height, width).with_filter(filter));
+            let resize = Resize::to(height, width).with_filter(filter);
+            let resized = apply(resize);
             image(&fixture, &format!("resize {name} {height}x{width}"), &resized, levels, others);
+            if others > 0 {
+                let mut soft = sample();
+                soft.image.pixels_mut().iter_mut().for_each(|value| *value = *value / 2 + 64);
+                let soft = resize.apply(soft, Key::new(0)).unwrap();
+                image(&fixture, &format!("resize soft {name} {height}x{width}"), &soft, 1, 0);
+            }
             boxes(&fixture, &format!("resize {height}x{width}"), &resized);
         }
     }
