@@ -7,6 +7,9 @@ use super::set::images_per_task;
 use super::{ImageBatch, ImageSet, Samples, Transform};
 use crate::{Error, Key};
 
+/// Of one image: each channel's sum and sum of squares, and its number of pixels.
+type Sums = (Vec<[u64; 2]>, usize);
+
 /// Samples measured before the first error among them ends the measuring.
 const CHUNK: usize = 256;
 
@@ -115,7 +118,7 @@ impl Normalisation {
         let mut sums: Vec<[u128; 2]> = Vec::new();
         let mut count = 0u128;
         for chunk in indices.chunks(CHUNK) {
-            let measured: Vec<Result<(Vec<[u64; 2]>, usize), Error>> = chunk
+            let measured: Vec<Result<Sums, Error>> = chunk
                 .par_iter()
                 .map(|&index| {
                     let sample = transform.apply(source.get(index)?, Key::new(0).fold(index as u64))?;
