@@ -20,7 +20,7 @@ const WORKERS: usize = 2;
 
 /// One pass over 200 JPEGs of 500 x 375: decoded, resized to 224 x 224 with antialiasing, flipped by chance,
 /// normalised, in batches of 32, two workers.
-pub fn cases(bench: &mut Bench, data: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) fn cases(bench: &mut Bench, data: &Path) -> Result<(), Box<dyn Error>> {
     let folder = photographs(data)?;
     let limits = Limits::default();
     let source = listing(&folder, OnBroken::Fail, &limits)?.samples(Channels::Rgb, &limits);

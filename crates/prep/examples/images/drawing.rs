@@ -10,7 +10,7 @@ const BOX: [u8; 3] = [255, 255, 0];
 const POINT: [u8; 3] = [255, 0, 160];
 
 /// The picture with its name below.
-pub fn tile(name: &str, sample: &Sample) -> Tile {
+pub(crate) fn tile(name: &str, sample: &Sample) -> Tile {
     let [height, width] = sample.image.size();
     let mut canvas = Canvas { size: [SCALE * height, SCALE * width], pixels: Vec::new() };
     for row in 0..canvas.size[0] {
@@ -51,7 +51,7 @@ pub fn tile(name: &str, sample: &Sample) -> Tile {
 }
 
 /// The second image of a mixed batch with its name below.
-pub fn planes(name: &str, mixed: &MixedBatch) -> Tile {
+pub(crate) fn planes(name: &str, mixed: &MixedBatch) -> Tile {
     let [_, _, height, width] = mixed.images.shape;
     let image_len = 3 * height * width;
     Tile::rgb_planes(&mixed.images.pixels[image_len..2 * image_len], [height, width]).caption(name)

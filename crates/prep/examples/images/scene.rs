@@ -5,13 +5,13 @@ use fornax_prep::image::{BoundingBox, Channels, Image, Keypoint, Mask, Object, S
 use fornax_prep::{Digits, Error, Key};
 
 /// `[height, width]` of a scene.
-pub const SIZE: [usize; 2] = [88, 112];
+pub(crate) const SIZE: [usize; 2] = [88, 112];
 /// Ink above this belongs to the digit.
 const INK: u8 = 110;
 const COLORS: [[u8; 3]; 4] = [[240, 190, 60], [235, 95, 75], [90, 200, 160], [225, 225, 235]];
 
 /// Four digits, one in each quarter: boxes and mask of their ink, keypoints at its highest and lowest point.
-pub fn scene(key: Key) -> Result<Sample, Error> {
+pub(crate) fn scene(key: Key) -> Result<Sample, Error> {
     let [height, width] = SIZE;
     let mut stream = key.stream();
     let mut pixels: Vec<u8> = (0..height * width)

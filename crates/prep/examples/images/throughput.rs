@@ -14,15 +14,15 @@ use image::{ImageFormat, RgbImage};
 use super::{Outcome, Settings, scene};
 
 /// What was measured.
-pub struct Measured {
-    pub images_per_second: f64,
+pub(crate) struct Measured {
+    pub(crate) images_per_second: f64,
     /// Processor time over wall time, for each worker; none where the system does not tell.
-    pub cores_per_worker: Option<f64>,
-    pub skipped: usize,
+    pub(crate) cores_per_worker: Option<f64>,
+    pub(crate) skipped: usize,
 }
 
 /// The user's files, or scenes written as JPEGs of 500 × 375 into the run's directory.
-pub fn files(settings: &Settings, run: &Path, key: Key, limits: &Limits) -> Outcome<Listing> {
+pub(crate) fn files(settings: &Settings, run: &Path, key: Key, limits: &Limits) -> Outcome<Listing> {
     let Some(path) = &settings.data else {
         let folder = run.join("jpegs");
         fs::create_dir_all(&folder)?;
@@ -61,7 +61,7 @@ fn flat(folder: &Path) -> Outcome<Listing> {
 }
 
 /// Decodes, resizes to 224 × 224, flips and normalises all files, three times; the best counts.
-pub fn measure(files: Listing, workers: usize, limits: &Limits) -> Outcome<Measured> {
+pub(crate) fn measure(files: Listing, workers: usize, limits: &Limits) -> Outcome<Measured> {
     let config = LoaderConfig { workers, on_broken: OnBroken::Skip, ..LoaderConfig::default() };
     let loader = Loader::new(files.samples(Channels::Rgb, limits), config)?
         .with_transform(Compose::new().then(Resize::to(224, 224)).then(HorizontalFlip::default()))

@@ -1,7 +1,7 @@
 //! Antialiased bilinear resizing of planes, in parallel over images.
 
-use fast_image_resize::images::TypedImage;
-use fast_image_resize::pixels::{F32, U8};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{F32, U8, U8x3};
 use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 use rayon::prelude::*;
 
@@ -53,7 +53,7 @@ fn planes_with<T: Copy + Default + Send + Sync, P: PixelTrait>(
     resized
 }
 
-/// Resizes one image, given pixel by pixel; sizes have passed [`check_size`].
+/// Resizes one image, given pixel by pixel, antialiased bilinear; sizes have passed [`check_size`].
 pub(crate) fn one<P: PixelTrait>(
     resizer: &mut Resizer,
     source: impl Iterator<Item = P>,
@@ -65,11 +65,55 @@ pub(crate) fn one<P: PixelTrait>(
     for (pixel, given) in old.pixels_mut().iter_mut().zip(source) {
         *pixel = given;
     }
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    // The one thing that can fail is a crop box that leaves the image, and none is set.
-    let done = resizer.resize_typed(&old, &mut new, &options);
+    let algorithm = ResizeAlg::Convolution(FilterType::Bilinear);
+    let done = TypedImageRef::new(from[1] as u32, from[0] as u32, old.pixels())
+        .map_err(|error| error.to_string())
+        .and_then(|old| typed(resizer, &old, &mut new, algorithm));
     debug_assert!(done.is_ok());
     new
+}
+
+/// Resizes the bytes of an image of 1 or 3 channels; sizes have passed [`check_size`].
+pub(crate) fn bytes(
+    resizer: &mut Resizer,
+    source: &[u8],
+    channels: usize,
+    from: [usize; 2],
+    to: [usize; 2],
+    algorithm: ResizeAlg,
+) -> Result<Vec<u8>, String> {
+    let mut target = vec![0; channels * to[0] * to[1]];
+    match channels {
+        1 => typed_bytes::<U8>(resizer, source, from, &mut target, to, algorithm)?,
+        _ => typed_bytes::<U8x3>(resizer, source, from, &mut target, to, algorithm)?,
+    }
+    Ok(target)
+}
+
+fn typed_bytes<P: PixelTrait>(
+    resizer: &mut Resizer,
+    source: &[u8],
+    from: [usize; 2],
+    target: &mut [u8],
+    to: [usize; 2],
+    algorithm: ResizeAlg,
+) -> Result<(), String> {
+    let [[height, width], [new_height, new_width]] = [from, to].map(|size| size.map(|side| side as u32));
+    let source = TypedImageRef::<P>::from_buffer(width, height, source).map_err(|error| error.to_string())?;
+    let mut target =
+        TypedImage::<P>::from_buffer(new_width, new_height, target).map_err(|error| error.to_string())?;
+    typed(resizer, &source, &mut target, algorithm)
+}
+
+/// The one place that calls the resizer: it is compiled anew for every combination of types it is called with.
+fn typed<P: PixelTrait>(
+    resizer: &mut Resizer,
+    source: &TypedImageRef<'_, P>,
+    target: &mut TypedImage<'_, P>,
+    algorithm: ResizeAlg,
+) -> Result<(), String> {
+    let options = ResizeOptions::new().resize_alg(algorithm);
+    resizer.resize_typed(source, target, &options).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

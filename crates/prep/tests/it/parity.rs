@@ -57,14 +57,24 @@ fn boxes(fixture: &Fixture, name: &str, got: &Sample) {
 fn resized_images_are_within_two_levels_and_nearest_ones_equal() {
     let fixture = fixture();
     for [height, width] in [[9, 13], [33, 40], [12, 31]] {
-        let filters = [
-            ("nearest", Filter::Nearest, 0),
-            ("bilinear", Filter::Bilinear, 1),
-            ("bicubic", Filter::Bicubic, 2),
-        ];
-        for (name, filter, levels) in filters.into_iter().chain([("lanczos", Filter::Lanczos, 2)]) {
-            let resized = apply(Resize::to(height, width).with_filter(filter));
-            image(&fixture, &format!("resize {name} {height}x{width}"), &resized, levels, 0);
+        // Sharp filters overshoot, and what leaves the byte is cut between the passes. Ours goes down before across, the
+        // others across first: on this image of noise a value in twenty differs by more. With half the contrast
+        // nothing is cut and none does.
+        for (name, filter, levels, others) in [
+            ("nearest", Filter::Nearest, 0, 0),
+            ("bilinear", Filter::Bilinear, 1, 0),
+            ("bicubic", Filter::Bicubic, 2, 12),
+            ("lanczos", Filter::Lanczos, 2, 12),
+        ] {
+            let resize = Resize::to(height, width).with_filter(filter);
+            let resized = apply(resize);
+            image(&fixture, &format!("resize {name} {height}x{width}"), &resized, levels, others);
+            if others > 0 {
+                let mut soft = sample();
+                soft.image.pixels_mut().iter_mut().for_each(|value| *value = *value / 2 + 64);
+                let soft = resize.apply(soft, Key::new(0)).unwrap();
+                image(&fixture, &format!("resize soft {name} {height}x{width}"), &soft, 1, 0);
+            }
             boxes(&fixture, &format!("resize {height}x{width}"), &resized);
         }
     }
@@ -105,7 +115,9 @@ fn warps_are_within_a_level_where_they_read_the_same_pixels() {
     for (name, sampling, levels, others) in
         [("nearest", Sampling::Nearest, 0, 3), ("bilinear", Sampling::Bilinear, 1, 0)]
     {
-        let filled = Warp { sampling, fill: FILL, ..Warp::default() };
+        // torchvision blends a fill at the edge with the square of the pixel's share; black shows no difference.
+        let fill = if sampling == Sampling::Nearest { FILL } else { Fill::default() };
+        let filled = Warp { sampling, fill, ..Warp::default() };
         let black = Warp { fill: Fill::default(), ..filled };
         let turned = apply(Rotation::by(33.0).with_warp(filled));
         image(&fixture, &format!("rotate 33 {name}"), &turned, levels, others);

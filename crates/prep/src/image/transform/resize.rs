@@ -2,8 +2,7 @@
 
 use std::cell::RefCell;
 
-use fast_image_resize::images::{Image as Target, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, ResizeAlg, Resizer};
 use serde::{Deserialize, Serialize};
 
 use super::{OutOfFrame, Projection};
@@ -154,24 +153,20 @@ fn planes(
     to: [usize; 2],
     filter: Filter,
 ) -> Result<Vec<u8>, Error> {
-    let kind = if channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
     let algorithm = match filter {
         Filter::Nearest => ResizeAlg::Nearest,
         Filter::Bilinear => ResizeAlg::Convolution(FilterType::Bilinear),
         Filter::Bicubic => ResizeAlg::Convolution(FilterType::CatmullRom),
         Filter::Lanczos => ResizeAlg::Convolution(FilterType::Lanczos3),
     };
-    let [height, width] = from.map(|side| u32::try_from(side).unwrap_or(u32::MAX));
-    let refused = |error: &dyn std::fmt::Display| {
-        Error::argument("image", "one that can be resized", format_args!("{}×{}: {error}", from[0], from[1]))
-    };
-    let source = ImageRef::new(width, height, pixels, kind).map_err(|error| refused(&error))?;
-    let mut target = Target::new(to[1] as u32, to[0] as u32, kind);
-    let options = ResizeOptions::new().resize_alg(algorithm);
     RESIZER
-        .with_borrow_mut(|resizer| resizer.resize(&source, &mut target, &options))
-        .map_err(|error| refused(&error))?;
-    Ok(target.into_vec())
+        .with_borrow_mut(|resizer| {
+            crate::image::resize::bytes(resizer, pixels, channels, from, to, algorithm)
+        })
+        .map_err(|error| {
+            let [height, width] = from;
+            Error::argument("image", "one that can be resized", format_args!("{height}×{width}: {error}"))
+        })
 }
 
 /// The value under each new centre.

@@ -47,7 +47,8 @@ impl Fill {
 /// module ends in, and one of your own may.
 ///
 /// A new pixel's centre is mapped back and the old image read there; classes of a mask are read from the
-/// nearest pixel, because there is nothing between two classes. There is no antialiasing: to shrink by much,
+/// nearest pixel, because there is nothing between two classes. Bilinear values at the old image's edge are blended with the
+/// fill by their share (torchvision blends by its square, which darkens the edge). There is no antialiasing: to shrink by much,
 /// [`Resize`](super::Resize).
 ///
 /// ```
