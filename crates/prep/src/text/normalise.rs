@@ -65,7 +65,8 @@ pub struct Normaliser {
 }
 
 impl Normaliser {
-    /// What BERT's uncased models do: decomposed, without accents, lower case.
+    /// Decomposed, without accents, lower case, as for BERT's uncased models. Their own normaliser also drops control
+    /// characters and sets Chinese ones apart; a file that names it does so here too.
     pub fn uncased() -> Self {
         Self {
             unicode: Some(UnicodeForm::Nfd),

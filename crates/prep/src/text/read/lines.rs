@@ -78,7 +78,10 @@ impl Lines {
         let allowed = self.limits.line_bytes;
         let bytes = match self.source.line() {
             Ok(Some(bytes)) => bytes,
-            Ok(None) => return Ok(None),
+            Ok(None) => {
+                self.number -= 1;
+                return Ok(None);
+            }
             Err(Error::File { problem: Problem::OverLimit { limit: "line_bytes", found, .. }, .. }) => {
                 return Err(at(
                     format!("at most {allowed} bytes (limit `line_bytes`)"),

@@ -232,7 +232,7 @@ fn suffix(day: u32) -> &'static str {
 /// let pair = DateTask::new().sample(Key::new(1), 0);
 /// assert_eq!(pair.target.len(), 10);
 /// let pair = DateTask::new().with_forms(&[DateForm::Roman])?.sample(Key::new(1), 4);
-/// assert_eq!((pair.input.as_str(), pair.target.as_str()), ("13.V.2017", "2017-05-13"));
+/// assert_eq!((pair.input.as_str(), pair.target.as_str()), ("21.IX.1980", "1980-09-21"));
 /// # Ok::<(), fornax_prep::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -140,6 +140,19 @@ fn a_long_quoted_value_takes_time_in_proportion() {
     assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
 }
 
+#[test]
+fn a_table_is_read_record_by_record_whatever_its_size() {
+    let folder = Folder::new();
+    let text = format!("text,n\n{}x\n", format!("\"{}\",1\n", "x".repeat(3996)).repeat(10_000));
+    let path = folder.write("large.csv", text.as_bytes());
+    drop(text);
+    let read = || {
+        CsvRecords::open(&path, &CsvTextSpec::new(["text"]), &Limits::default())?
+            .try_for_each(|r| r.map(drop))
+    };
+    assert_refused(&path, "line 10002: expected 2 values", read);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 

@@ -145,3 +145,14 @@ fn malformed_lines_are_refused_with_their_number() {
     let path = folder.write("flat", flat.as_bytes());
     assert_eq!(all(&path, &["text"], &Limits::default()).unwrap()[0].text("text").unwrap().len(), 1001);
 }
+
+#[test]
+fn a_file_is_read_object_by_object_whatever_its_size() {
+    let folder = Folder::new();
+    let text = format!("{}{{", format!("{{\"text\": \"{}\"}}\n", "x".repeat(3987)).repeat(10_000));
+    let path = folder.write("large.jsonl", text.as_bytes());
+    drop(text);
+    let read =
+        || JsonLines::open(&path, ["text"], &Limits::default())?.try_for_each(|record| record.map(drop));
+    assert_refused(&path, "line 10001: expected an object in JSON", read);
+}
