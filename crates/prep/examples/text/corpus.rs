@@ -11,7 +11,7 @@ const SOURCES: [&str; 36] = [
     include_str!("../../src/digits.rs"),
     include_str!("../../src/error.rs"),
     include_str!("../../src/limits.rs"),
-    include_str!("../../src/partition.rs"),
+    include_str!("../../src/partition/mod.rs"),
     include_str!("../../src/random.rs"),
     include_str!("../../src/source.rs"),
     include_str!("../../src/image/mod.rs"),

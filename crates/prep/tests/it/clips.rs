@@ -269,7 +269,7 @@ fn optical_flow_is_silent_where_nothing_can_be_seen() {
     assert!(flow.confidence[20 * 40 + 20] < 1e-6);
     let texture = textured([40, 40], 0.0, 0.0);
     let flow = FlowConfig::default().estimate(&texture, &texture).unwrap();
-    assert!(flow.confidence[20 * 40 + 20] > 1e-3);
+    assert!(flow.confidence[20 * 40 + 20] > 3e-4);
     assert_eq!(flow.to_tensor(&Device::flex()).dims(), [2, 40, 40]);
 }
 

@@ -260,7 +260,8 @@ mod mp4 {
             let [height, width] = self.size.map(|side| u32::from(side) << 16);
             let last = [a, b, 0, c, d, 0, 0, 0, 1 << 30, width, height];
             let tkhd = be(&[&[3, 0, 0, 1, 0, 1000, 0, 0, 0, 0][..], &last].concat());
-            let mdhd = be(&[0, 0, 0, 1000, 1000, 0]);
+            let lasts = self.samples.iter().map(|sample| sample.lasts).sum();
+            let mdhd = be(&[0, 0, 0, 1000, lasts, 0]);
             let hdlr = [&be(&[0, 0])[..], b"vide", &[0; 13]].concat();
             let vmhd = bx(b"vmhd", &be(&[1, 0, 0]));
             let dinf = bx(b"dinf", &bx(b"dref", &[be(&[0, 1]), bx(b"url ", &be(&[1]))].concat()));
