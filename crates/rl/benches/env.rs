@@ -16,7 +16,8 @@ fn main() -> Result<(), EnvError> {
     let time = if std::env::args().any(|arg| arg == "--bench") { 1.5 } else { 0.01 };
     let time = Duration::from_secs_f64(time);
     println!("{:<26} {:>22} {:>14}", "environment", "form", "steps/s");
-    let batches: [(&str, Box<dyn VecEnv>, Box<dyn VecEnv>); 4] = [
+    type Pair = (&'static str, Box<dyn VecEnv>, Box<dyn VecEnv>);
+    let batches: [Pair; 4] = [
         ("CartPole-v1", Box::new(CartPoleBatch::new(N)?), Box::new(CartPoleBatch::new(N)?.parallel())),
         (
             "MountainCar-v0",

@@ -200,11 +200,13 @@ impl From<Saved> for Pcg64 {
 mod tests {
     use super::*;
 
+    type Draws = (u64, [f64; 3], [u64; 5], f64, u64, f64);
+
     /// Each row: a seed; three `random()`, five `integers(13)`, `random()`, `integers(2**40)` and `uniform(-0.05, 0.05)` of
     /// NumPy 2.4 in this order. The odd number of 32-bit draws leaves a half that the 64-bit draws must not touch.
     #[test]
     fn draws_are_numpys_to_the_bit() {
-        let expected: [(u64, [f64; 3], [u64; 5], f64, u64, f64); 4] = [
+        let expected: [Draws; 4] = [
             (
                 0,
                 [0.6369616873214543, 0.2697867137638703, 0.04097352393619469],

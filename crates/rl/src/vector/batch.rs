@@ -4,9 +4,9 @@ use std::marker::PhantomData;
 
 use fornax_nn_core::ConfigError;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::block::{Block, Rows, Saved, restart, step_block, transpose};
 use super::{Actions, VecEnv, VecStep};
 use crate::env::{check_len, restored};
 use crate::error::EnvError;
@@ -71,22 +71,6 @@ pub struct Batch<P, const S: usize, const O: usize> {
     n: usize,
     parallel: bool,
     laws: PhantomData<P>,
-}
-
-#[derive(Debug, Clone)]
-struct Block<const S: usize> {
-    state: [Lane; S],
-    elapsed: [u32; LANES],
-    rngs: Vec<Pcg64>,
-}
-
-/// One block's part of a [`VecStep`]; the last block may be shorter than [`LANES`].
-struct Rows<'a> {
-    observations: &'a mut [f32],
-    finals: &'a mut [f32],
-    rewards: &'a mut [f32],
-    terminated: &'a mut [bool],
-    truncated: &'a mut [bool],
 }
 
 impl<P: Physics<S, O>, const S: usize, const O: usize> Batch<P, S, O> {
@@ -166,61 +150,6 @@ impl<P: Physics<S, O>, const S: usize, const O: usize> Batch<P, S, O> {
     }
 }
 
-fn restart<P: Physics<S, O>, const S: usize, const O: usize>(block: &mut Block<S>, lane: usize) {
-    let start = P::start(&mut block.rngs[lane]);
-    for (row, value) in block.state.iter_mut().zip(start) {
-        row[lane] = value;
-    }
-    block.elapsed[lane] = 0;
-}
-
-/// Rows of O numbers from O rows of lanes.
-fn transpose<const O: usize>(lanes: &[Lane; O], rows: &mut [f32]) {
-    for (lane, row) in rows.chunks_exact_mut(O).enumerate() {
-        for (value, from) in row.iter_mut().zip(lanes) {
-            *value = from[lane];
-        }
-    }
-}
-
-fn step_block<P: Physics<S, O>, const S: usize, const O: usize>(
-    block: &mut Block<S>,
-    action: &Lane,
-    rows: Rows<'_>,
-) {
-    let (mut reward, mut terminated) = ([0.0; LANES], [false; LANES]);
-    P::advance(&mut block.state, action, &mut reward, &mut terminated);
-    let mut truncated = [false; LANES];
-    let mut any = false;
-    for lane in 0..LANES {
-        block.elapsed[lane] += 1;
-        truncated[lane] = block.elapsed[lane] >= P::LIMIT;
-        any |= terminated[lane] | truncated[lane];
-    }
-    let live = rows.rewards.len();
-    rows.rewards.copy_from_slice(&reward[..live]);
-    rows.terminated.copy_from_slice(&terminated[..live]);
-    rows.truncated.copy_from_slice(&truncated[..live]);
-    let seen = P::observe(&block.state);
-    transpose(&seen, rows.observations);
-    if any {
-        for lane in 0..LANES {
-            if terminated[lane] || truncated[lane] {
-                if let Some(last) = rows.finals.get_mut(O * lane..O * (lane + 1)) {
-                    last.copy_from_slice(&rows.observations[O * lane..O * (lane + 1)]);
-                }
-                restart::<P, S, O>(block, lane);
-            }
-        }
-        let first = P::observe(&block.state);
-        for (lane, row) in rows.observations.chunks_exact_mut(O).enumerate() {
-            if terminated[lane] || truncated[lane] {
-                row.iter_mut().zip(&first).for_each(|(value, from)| *value = from[lane]);
-            }
-        }
-    }
-}
-
 impl<P: Physics<S, O>, const S: usize, const O: usize> VecEnv for Batch<P, S, O> {
     fn name(&self) -> &str {
         P::NAME
@@ -294,12 +223,4 @@ impl<P: Physics<S, O>, const S: usize, const O: usize> VecEnv for Batch<P, S, O>
         self.blocks = blocks;
         Ok(())
     }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Saved {
-    state: Vec<Lane>,
-    elapsed: [u32; LANES],
-    rngs: Vec<Pcg64>,
 }

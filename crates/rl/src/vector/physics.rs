@@ -112,8 +112,8 @@ impl Physics<2, 2> for MountainCar {
         for i in 0..LANES {
             let push = (action[i] - 1.0) * mountain_car::FORCE as f32
                 - sin_cos(3.0 * positions[i]).1 * mountain_car::GRAVITY as f32;
-            let velocity = (velocities[i] + push).max(-SPEED).min(SPEED);
-            let position = (positions[i] + velocity).max(LOW).min(HIGH);
+            let velocity = (velocities[i] + push).clamp(-SPEED, SPEED);
+            let position = (positions[i] + velocity).clamp(LOW, HIGH);
             let velocity = if position == LOW { velocity.max(0.0) } else { velocity };
             (positions[i], velocities[i]) = (position, velocity);
             terminated[i] = (position >= mountain_car::GOAL as f32) & (velocity >= 0.0);
@@ -151,11 +151,11 @@ impl Physics<2, 3> for Pendulum {
         const SPEED: f32 = pendulum::MAX_SPEED as f32;
         let [thetas, theta_dots] = state;
         for i in 0..LANES {
-            let u = action[i].max(-pendulum::MAX_TORQUE).min(pendulum::MAX_TORQUE);
+            let u = action[i].clamp(-pendulum::MAX_TORQUE, pendulum::MAX_TORQUE);
             let (theta, theta_dot) = (thetas[i], theta_dots[i]);
             reward[i] = -(theta * theta + 0.1 * theta_dot * theta_dot + 0.001 * u * u);
             let acceleration = pendulum::GRAVITY_TERM as f32 * sin_cos(theta).0 + pendulum::TORQUE_TERM * u;
-            let theta_dot = (theta_dot + acceleration * TAU).max(-SPEED).min(SPEED);
+            let theta_dot = (theta_dot + acceleration * TAU).clamp(-SPEED, SPEED);
             theta_dots[i] = theta_dot;
             thetas[i] = wrap(theta + theta_dot * TAU);
             terminated[i] = false;

@@ -7,8 +7,11 @@ use crate::env::{Action, Env, Outcome};
 use crate::error::EnvError;
 use crate::space::Space;
 
+/// Lowest and highest actions, and their shape.
+type Bounds = (Vec<f32>, Vec<f32>, Vec<usize>);
+
 /// Bounds of a box of actions.
-fn bounds(env: &dyn Env) -> Result<(Vec<f32>, Vec<f32>, Vec<usize>), EnvError> {
+fn bounds(env: &dyn Env) -> Result<Bounds, EnvError> {
     match env.action_space() {
         Space::Box { low, high, shape } => Ok((low, high, shape)),
         space => {
