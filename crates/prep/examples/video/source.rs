@@ -19,7 +19,7 @@ pub(crate) fn generate(path: &Path, key: Key, length: usize) -> Outcome<(Film, M
     let truth = world.film(key, 0);
     let [height, width] = truth.frame(0)?.sample.image.size();
     let mut header = String::new();
-    write!(header, "YUV4MPEG2 W{width} H{height} F25:1 Cmono XCOLORRANGE=FULL\n")?;
+    writeln!(header, "YUV4MPEG2 W{width} H{height} F25:1 Cmono XCOLORRANGE=FULL")?;
     let mut bytes = header.into_bytes();
     for time in 0..length.max(1) {
         bytes.extend(b"FRAME\n");
