@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use fornax_nn_core::train::{Run, RunArgs, Target, cli};
-use fornax_rl::env::{Env, make, make_mdp};
+use fornax_rl::env::{make, make_mdp};
 use fornax_rl::tabular::double_q::DoubleQ;
 use fornax_rl::tabular::expected_sarsa::ExpectedSarsa;
 use fornax_rl::tabular::monte_carlo::MonteCarlo;
@@ -126,22 +126,26 @@ fn learn(Args { run: args, mut settings }: Args) -> Outcome<()> {
     run.log("test", [("mean_return", mean), ("value", reached), ("optimal_value", optimum)])?;
     pictures::draw(&run, &world, &found, &history)?;
     if !args.quick && settings.env != "FrozenLake8x8-v1" {
-        // On-policy methods learn the value of their exploration too and stop a little short; the others reach the optimum.
-        let short =
-            if settings.agent.contains("sarsa") || settings.agent == "monte-carlo" { 0.05 } else { 0.01 };
+        // On-policy methods learn the value of their exploration too: along the cliff they take the safe way of 17 steps, elsewhere they
+        // stop a little short. Two tables share what one would have learnt from.
+        let on_policy = settings.agent.contains("sarsa") || settings.agent == "monte-carlo";
+        let short = match settings.agent.as_str() {
+            _ if on_policy && settings.env == "CliffWalking-v1" => 0.3,
+            _ if on_policy || settings.agent == "double-q" => 0.05,
+            _ => 0.01,
+        };
         run.check("optimality_gap", (optimum - reached) / optimum.abs(), Target::at_most(short));
     }
     let env_steps: usize = history.iter().map(|episode| episode.length).sum();
+    let picture = run.path(pictures::main_picture(&world));
+    let (agent, env, picture) = (&settings.agent, &settings.env, picture.display());
     let sentence = format!(
-        "{} on {}: value {reached:.4} of at most {optimum:.4}, mean return {mean:.2} over 1000 episodes: {}",
-        settings.agent,
-        settings.env,
-        run.path(pictures::main_picture(&world)).display()
+        "{agent} on {env}: value {reached:.4} of at most {optimum:.4}, mean return {mean:.2}: {picture}"
     );
     let figures = json!({
         "env": settings.env, "agent": settings.agent, "mean_return": mean, "std_return": variance.sqrt(), "episodes": 1_000,
         "env_steps": env_steps, "env_steps_per_second": env_steps as f64 / run.seconds(), "value": reached,
-        "optimal_value": optimum, "start_state": world.state(), "world": world.name(),
+        "optimal_value": optimum,
     });
     Ok(run.finish(found.values.len() * mdp.num_actions(), figures, sentence)?)
 }

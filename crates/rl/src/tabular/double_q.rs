@@ -19,9 +19,9 @@
 //! use fornax_rl::tabular::{Learner, Learning, double_q::DoubleQ, evaluate, train};
 //!
 //! let mut cliff = CliffWalkingConfig::new().init()?;
-//! let settings = Learning::new().with_epsilon_start(0.1).with_alpha(0.5);
+//! let settings = Learning::new().with_alpha(0.5);
 //! let mut agent = DoubleQ::new(48, 4, &settings);
-//! train(&mut cliff, &mut agent, &settings, 1_000, 0, |_, _| {})?;
+//! train(&mut cliff, &mut agent, &settings, 3_000, 0, |_, _| {})?;
 //! assert_eq!(evaluate(&mut cliff, &agent.q().policy(), 1, 100, 0)?[0].total_reward, -13.0);
 //! # Ok::<(), fornax_rl::EnvError>(())
 //! ```
