@@ -1,6 +1,6 @@
 //! # Twin delayed DDPG
 //!
-//! A maximum over noisy estimates is biased upwards: E[max Q] ≥ max E[Q]. In [DDPG](crate::ddpg) the actor seeks that maximum with
+//! A maximum over noisy estimates is biased upwards: `E[max Q] ≥ max E[Q]`. In [DDPG](crate::ddpg) the actor seeks that maximum with
 //! every step, the critic learns from what the actor found, and values drift off into the sky. TD3 makes three repairs:
 //!
 //! ```text

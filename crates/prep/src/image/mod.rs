@@ -49,7 +49,7 @@ mod decode;
 pub mod folder;
 pub mod idx;
 mod listing;
-mod loader;
+pub mod loader;
 pub mod mask;
 mod mix;
 mod normalise;

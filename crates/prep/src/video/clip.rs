@@ -383,7 +383,7 @@ impl ClipBatch {
     }
 }
 
-/// What changed from each frame to the next: x[t + 1] − x[t].
+/// What changed from each frame to the next: `x[t + 1] − x[t]`.
 ///
 /// # Shapes
 ///

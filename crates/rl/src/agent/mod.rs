@@ -15,7 +15,7 @@
 //! | [`sac`](crate::sac) | no | continuous, discrete | reward and entropy |
 
 pub(crate) mod critic;
-mod normalize;
+pub mod normalize;
 pub(crate) mod off_policy;
 pub(crate) mod on_policy;
 mod parts;

@@ -10,7 +10,7 @@
 //! backward   δ = ∂L/∂z     ∂L/∂Wᵢ = aᵢ₋₁ᵀ·δ         ∂L/∂bᵢ = Σ rows of δ       ∂L/∂aᵢ₋₁ = δ·Wᵢᵀ
 //! ```
 //!
-//! with f′ from the activation itself: 1 − a² for tanh, [a > 0] for ReLU. The *loss* stays what it is everywhere else,
+//! with f′ from the activation itself: 1 − a² for tanh, `[a > 0]` for ReLU. The *loss* stays what it is everywhere else,
 //! ordinary differentiable tensor code: it is written on the network's outputs, taken as leaves ([`leaf`]), and hands
 //! ∂L/∂outputs to `backward`. A test proves the gradients equal to those of Burn's autodiff through [`Mlp::forward`].
 //!
