@@ -10,6 +10,9 @@ use crate::{Error, Key};
 /// Samples measured before the first error among them ends the measuring.
 const CHUNK: usize = 256;
 
+/// Of one image: sum and sum of squares of each channel, and the number of pixels.
+type Sums = (Vec<[u64; 2]>, usize);
+
 /// Mean and standard deviation of each channel, and the subtraction and division by them.
 ///
 /// ```text
@@ -115,7 +118,7 @@ impl Normalisation {
         let mut sums: Vec<[u128; 2]> = Vec::new();
         let mut count = 0u128;
         for chunk in indices.chunks(CHUNK) {
-            let measured: Vec<Result<(Vec<[u64; 2]>, usize), Error>> = chunk
+            let measured: Vec<Result<Sums, Error>> = chunk
                 .par_iter()
                 .map(|&index| {
                     let sample = transform.apply(source.get(index)?, Key::new(0).fold(index as u64))?;
