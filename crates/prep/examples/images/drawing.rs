@@ -3,6 +3,8 @@
 use fornax_nn_core::plot::Tile;
 use fornax_prep::image::{MixedBatch, Sample};
 
+use super::scene;
+
 /// Pixels of the picture for one of the image: lines are thinner than pixels.
 const SCALE: usize = 2;
 const OUTLINE: [u8; 3] = [80, 255, 255];
@@ -30,15 +32,19 @@ pub(crate) fn tile(name: &str, sample: &Sample) -> Tile {
             }
         }
     }
+    // A picture that is shrunk to fit its tile would lose some of its thinnest lines.
+    let thickness = if height.max(width) > scene::SIZE[1] { 2 } else { 1 };
     for object in &sample.objects {
         let [left, top, right, bottom] = object.bounds.corners().map(|side| (side * SCALE as f32) as isize);
-        for column in left..right {
-            canvas.set(top, column, BOX);
-            canvas.set(bottom - 1, column, BOX);
-        }
-        for row in top..bottom {
-            canvas.set(row, left, BOX);
-            canvas.set(row, right - 1, BOX);
+        for line in 0..thickness {
+            for column in left..right {
+                canvas.set(top + line, column, BOX);
+                canvas.set(bottom - 1 - line, column, BOX);
+            }
+            for row in top..bottom {
+                canvas.set(row, left + line, BOX);
+                canvas.set(row, right - 1 - line, BOX);
+            }
         }
         for point in object.keypoints.iter().filter(|point| point.visible) {
             let [x, y] = [point.x, point.y].map(|place| (place * SCALE as f32) as isize);

@@ -12,7 +12,7 @@ use clap::Parser;
 use fornax_nn_core::plot::Tiles;
 use fornax_nn_core::train::{Run, RunArgs, cli};
 use fornax_prep::image::transform::*;
-use fornax_prep::image::{Background, Channels, Mix, Sample, SampleBatch, Transform, load_image};
+use fornax_prep::image::{Background, Channels, Collate, Mix, Sample, SampleBatch, Transform, load_image};
 use fornax_prep::{Key, Limits};
 use serde::Serialize;
 use serde_json::json;
@@ -79,7 +79,6 @@ fn steps() -> Vec<(&'static str, Step)> {
         ("GaussianNoise 0.1", GaussianNoise::default().into()),
         ("RandomErasing", RandomErasing { p: 1.0, scale: [0.1, 0.3], ..RandomErasing::default() }.into()),
         ("RandAugment 2, 9", RandAugment::default().into()),
-        ("RandAugment 3, 15", RandAugment::new(3, 15).into()),
     ]
 }
 
@@ -110,12 +109,12 @@ fn draw(Args { run: args, mut settings }: Args) -> Outcome<()> {
         sheet = sheet.tile(drawing::tile(name, &changed));
     }
     if settings.data.is_none() {
-        for (name, mix) in [("mixup, λ", Mix::mixup()), ("CutMix, λ", Mix::cutmix())] {
+        for (name, mix, fold) in [("mixup", Mix::mixup(), 103), ("CutMix", Mix::cutmix(), 104)] {
             let pair = vec![scene::scene(key.fold(100))?.with_label(0), sample.clone().with_label(1)];
-            let batch = SampleBatch::collate(pair, vec![0, 1], None, Default::default())
-                .map_err(|(_, error)| error)?;
-            let mixed = mix.apply(batch.images, 2, key.fold(101))?;
-            sheet = sheet.tile(drawing::planes(&format!("{name} {:.2}", mixed.lambda), &mixed));
+            let batch =
+                SampleBatch::collate(pair, vec![0, 1], None, Collate::Equal).map_err(|(_, error)| error)?;
+            let mixed = mix.apply(batch.images, 2, key.fold(fold))?;
+            sheet = sheet.tile(drawing::planes(&format!("{name}, λ = {:.2}", mixed.lambda), &mixed));
         }
     }
     let picture = run.path("sheet.png");

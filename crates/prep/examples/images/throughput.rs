@@ -25,6 +25,9 @@ pub(crate) struct Measured {
 pub(crate) fn files(settings: &Settings, run: &Path, key: Key, limits: &Limits) -> Outcome<Listing> {
     let Some(path) = &settings.data else {
         let folder = run.join("jpegs");
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
         fs::create_dir_all(&folder)?;
         let enlarge = Compose::new()
             .then(Resize::to(375, 500).with_filter(Filter::Bicubic))

@@ -27,8 +27,8 @@
 //! | classes | [`folder`], [`paths`], [`idx`], [`csv`], [`cifar`] |
 //! | boxes | [`coco`], [`voc`] |
 //! | masks | [`mask`] |
-//! | changes, fitting and augmenting | [`transform`], [`Mix`] |
-//! | batches, statistics | [`Loader`], [`SampleBatch`], [`Normalisation`] |
+//! | changes, fitting and augmenting | [`transform`], [`mix`] |
+//! | batches, statistics | [`loader`], [`SampleBatch`], [`Normalisation`] |
 //!
 //! ## Why these steps
 //!
@@ -51,7 +51,7 @@ pub mod idx;
 mod listing;
 pub mod loader;
 pub mod mask;
-mod mix;
+pub mod mix;
 mod normalise;
 mod open;
 pub mod paths;

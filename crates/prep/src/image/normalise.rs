@@ -13,6 +13,9 @@ type Sums = (Vec<[u64; 2]>, usize);
 /// Samples measured before the first error among them ends the measuring.
 const CHUNK: usize = 256;
 
+/// Of one image: sum and sum of squares of each channel, and the number of pixels.
+type Sums = (Vec<[u64; 2]>, usize);
+
 /// Mean and standard deviation of each channel, and the subtraction and division by them.
 ///
 /// ```text
