@@ -34,13 +34,15 @@ pub(crate) fn page(
         tiles = tiles.tile(image(&sample.image).caption(name(k, "one crop a clip")));
     }
     let still = clips[0].frames[0].image.size();
+    let whole = changes.clone().sum_dim(0); // [1, C, H, W]
     for (k, change) in differences(changes)?.into_iter().enumerate() {
         tiles = tiles.tile(change.caption(name(k, "difference")));
     }
-    tiles = tiles.tile(wheel(still).caption("directions ↓"));
+    tiles = tiles.tiles(differences(whole)?.into_iter().map(|change| change.caption("first to last")));
     for (k, flow) in flows.iter().enumerate() {
         tiles = tiles.tile(motion(flow, reach(flows)).caption(name(k, "optical flow")));
     }
+    tiles = tiles.tile(wheel(still).caption("directions"));
     Ok(tiles.draw()?)
 }
 
@@ -69,15 +71,26 @@ fn differences(changes: Tensor<4>) -> Outcome<Vec<Tile>> {
     Ok(values.chunks_exact(height * width).map(|values| Tile::signed(values, [height, width])).collect())
 }
 
-/// The largest motion, at least a pixel.
+/// The largest motion that can be told, at least a pixel.
 fn reach(flows: &[Flow]) -> f32 {
-    let lengths = flows.iter().flat_map(|flow| flow.u.iter().zip(&flow.v)).map(|(u, v)| u.hypot(*v));
-    lengths.fold(1.0, f32::max)
+    let mut reach = 1.0f32;
+    for flow in flows {
+        for ((u, v), &confidence) in flow.u.iter().zip(&flow.v).zip(&flow.confidence) {
+            if confidence >= 2e-3 {
+                reach = reach.max(u.hypot(*v));
+            }
+        }
+    }
+    reach
 }
 
-/// Direction as hue and length as saturation; white where nothing moves.
+/// Direction as hue and length as saturation; white where nothing moves, or nothing can be told.
 fn motion(flow: &Flow, reach: f32) -> Tile {
-    let colors = flow.u.iter().zip(&flow.v).flat_map(|(&u, &v)| color(u / reach, v / reach));
+    let vectors = flow.u.iter().zip(&flow.v).zip(&flow.confidence);
+    let colors = vectors.flat_map(|((&u, &v), confidence)| {
+        let sure = (confidence / 2e-3).clamp(0.0, 1.0) / reach;
+        color(u * sure, v * sure)
+    });
     Tile::rgb_bytes(&colors.collect::<Vec<u8>>(), flow.size)
 }
 

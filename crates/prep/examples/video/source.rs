@@ -1,6 +1,5 @@
 //! The film: a user's, or digits that move, with the truth about them.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use fornax_prep::video::{Clip, Film, FilmSpec, Flow};
@@ -18,9 +17,7 @@ pub(crate) fn generate(path: &Path, key: Key, length: usize) -> Outcome<(Film, M
     let world = MovingDigitsConfig { count: 3, speed: [1.0, 3.0], ..MovingDigitsConfig::default() }.init()?;
     let truth = world.film(key, 0);
     let [height, width] = truth.frame(0)?.sample.image.size();
-    let mut header = String::new();
-    writeln!(header, "YUV4MPEG2 W{width} H{height} F25:1 Cmono XCOLORRANGE=FULL")?;
-    let mut bytes = header.into_bytes();
+    let mut bytes = format!("YUV4MPEG2 W{width} H{height} F25:1 Cmono XCOLORRANGE=FULL\n").into_bytes();
     for time in 0..length.max(1) {
         bytes.extend(b"FRAME\n");
         bytes.extend(truth.frame(time as u64)?.sample.image.pixels());

@@ -265,6 +265,7 @@ fn decode_as_stored(bytes: &[u8], limits: &Limits) -> Result<(DynamicImage, Orie
         Problem::Invalid { format: name, reason }
     };
     match format {
+        ImageFormat::Png => check_png(bytes)?,
         ImageFormat::WebP => check_webp(bytes, limits)?,
         ImageFormat::Jpeg => check_jpeg_end(bytes)?,
         _ => {}
@@ -318,6 +319,33 @@ pub(crate) fn beginning(bytes: &[u8]) -> String {
         Ok(text) if text.chars().all(|c| !c.is_control()) => format!("{text:?}"),
         _ => start.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" "),
     }
+}
+
+/// Checks what the png decoder takes on trust: that a palette is of whole colours, at most 256, and that no more
+/// transparencies follow than it has colours. It panics otherwise.
+fn check_png(bytes: &[u8]) -> Result<(), Problem> {
+    let invalid = |reason: String| Problem::Invalid { format: "png", reason };
+    // Signature, then chunks of (size, name, content, checksum). Byte 25 is the kind of colour, 3 with a palette.
+    let indexed = bytes.get(25) == Some(&3);
+    let mut rest = bytes.get(8..).unwrap_or_default();
+    let mut colors = None;
+    while let Some((size, after)) = rest.split_first_chunk::<4>() {
+        let size = u32::from_be_bytes(*size) as usize;
+        match after.get(..4) {
+            Some(b"PLTE") if !size.is_multiple_of(3) || size == 0 || size > 3 * 256 => {
+                return Err(invalid(format!("a palette of {size} bytes")));
+            }
+            Some(b"PLTE") => colors = Some(size / 3),
+            Some(b"tRNS") if indexed && colors.is_none_or(|colors| size > colors) => {
+                let colors = colors.unwrap_or(0);
+                return Err(invalid(format!("{size} transparencies of {colors} colours")));
+            }
+            Some(_) => {}
+            None => break,
+        }
+        rest = after.get(size.saturating_add(8)..).unwrap_or_default();
+    }
+    Ok(())
 }
 
 /// Makes sure a jpeg file reaches its end marker: the decoder paints what is missing grey and says nothing.

@@ -161,6 +161,13 @@ fn malformed() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("too little data.bmp", bmp(500, 500, &[0; 100]), "is not valid bmp"),
         ("no scan data.jpg", jpeg_header(500, 500), "jpeg"),
         ("unknown depth.png", png(5, 5, 7, 0, &[idat]), "is not valid png"),
+        ("palette of 4 bytes.png", png(2, 1, 8, 3, &[(b"PLTE", &[9; 4]), idat]), "a palette of 4 bytes"),
+        ("257 colours.png", png(2, 1, 8, 3, &[(b"PLTE", &[9; 771]), idat]), "a palette of 771 bytes"),
+        (
+            "transparent.png",
+            png(2, 1, 8, 3, &[(b"PLTE", &[9; 3]), (b"tRNS", &[7; 2]), idat]),
+            "2 transparencies of 1 colours",
+        ),
         ("profile bomb.png", png(500, 500, 8, 0, &[(b"iCCP", &profile), idat]), "is not valid png"),
         (
             "4 GB of metadata.webp",
