@@ -1,0 +1,11 @@
+//! The checks every configuration makes.
+
+use fornax_nn_core::ConfigError;
+
+/// None of the named sizes may be zero.
+pub(crate) fn at_least_one(sizes: &[(&str, usize)]) -> Result<(), ConfigError> {
+    match sizes.iter().find(|(_, size)| *size == 0) {
+        Some((field, _)) => Err(ConfigError::new(*field, "must be at least 1, got 0")),
+        None => Ok(()),
+    }
+}
