@@ -5,11 +5,13 @@ pub mod block;
 pub mod classification;
 pub mod geometry;
 pub mod lenet;
+pub mod mobilenet_v2;
 mod naming;
 pub mod resnet;
 
 pub use backbone::{Backbone, FeatureInfo, ImageError};
 pub use classification::Classifier;
 pub use lenet::{LeNet, LeNetConfig};
+pub use mobilenet_v2::{MobileNetV2, MobileNetV2Config};
 pub use naming::torchvision_name;
 pub use resnet::{ResNet, ResNetConfig};

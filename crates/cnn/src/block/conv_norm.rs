@@ -120,11 +120,11 @@ mod tests {
         let device = Device::flex().autodiff();
         let norm = Norm { epsilon: 1e-5, momentum: 0.25 }.init(1, &device);
         norm.forward(Tensor::<4>::from_data([[[[1.0, 3.0]]]], &device)); // mean 2, biased variance 1
-        assert_close(&norm.running_mean.value(), &[0.5], 1e-6, 0.0);
-        assert_close(&norm.running_var.value(), &[1.0], 1e-6, 0.0);
+        assert_close(&norm.running_mean.value_sync(), &[0.5], 1e-6, 0.0);
+        assert_close(&norm.running_var.value_sync(), &[1.0], 1e-6, 0.0);
         norm.forward(Tensor::<4>::from_data([[[[2.0, 6.0]]]], &device)); // mean 4, biased variance 4
-        assert_close(&norm.running_mean.value(), &[0.75 * 0.5 + 0.25 * 4.0], 1e-6, 0.0);
-        assert_close(&norm.running_var.value(), &[0.75 + 0.25 * 4.0], 1e-6, 0.0);
+        assert_close(&norm.running_mean.value_sync(), &[0.75 * 0.5 + 0.25 * 4.0], 1e-6, 0.0);
+        assert_close(&norm.running_var.value_sync(), &[0.75 + 0.25 * 4.0], 1e-6, 0.0);
     }
 
     #[test]

@@ -14,29 +14,20 @@ pub(crate) enum Init {
     Default,
     /// Normal, σ = √(2 / fan_out): keeps the variance of the gradient through ReLU (He et al. 2015).
     HeFanOut,
-    /// Normal, σ = √(2 / fan_in): keeps the variance of the activations through ReLU (He et al. 2015).
-    HeFanIn,
-    /// Uniform with σ = √(2 / fan_in).
-    HeUniform,
     /// Normal with the given σ.
     Normal(f64),
-    /// Uniform over ±1/√(outputs).
-    UniformByOutputs,
 }
 
 impl Init {
     /// Burn's initialiser for a weight with these fans, each counted as PyTorch counts it: for a grouped convolution
     /// the outgoing fan is that of all groups together.
-    fn initializer(self, fan_in: usize, fan_out: usize, outputs: usize) -> Initializer {
+    fn initializer(self, fan_in: usize, fan_out: usize) -> Initializer {
         let uniform = |bound: f64| Initializer::Uniform { min: -bound, max: bound };
         let normal = |std: f64| Initializer::Normal { mean: 0.0, std };
         match self {
             Self::Default => uniform(1.0 / (fan_in as f64).sqrt()),
             Self::HeFanOut => normal((2.0 / fan_out as f64).sqrt()),
-            Self::HeFanIn => normal((2.0 / fan_in as f64).sqrt()),
-            Self::HeUniform => uniform((6.0 / fan_in as f64).sqrt()),
             Self::Normal(std) => normal(std),
-            Self::UniformByOutputs => uniform(1.0 / (outputs as f64).sqrt()),
         }
     }
 
@@ -70,11 +61,6 @@ impl Convolution {
         self
     }
 
-    pub(crate) fn padding(mut self, padding: usize) -> Self {
-        self.window.padding = padding;
-        self
-    }
-
     pub(crate) fn groups(mut self, groups: usize) -> Self {
         self.groups = groups;
         self
@@ -92,8 +78,7 @@ impl Convolution {
     pub(crate) fn init(self, device: &Device) -> Conv2d {
         let Self { channels: [inputs, outputs], window, groups, bias, init } = self;
         let Window { kernel, stride, padding, dilation, .. } = window;
-        let initializer =
-            init.initializer(inputs / groups * kernel * kernel, outputs * kernel * kernel, outputs);
+        let initializer = init.initializer(inputs / groups * kernel * kernel, outputs * kernel * kernel);
         let mut conv = Conv2dConfig::new([inputs, outputs], [kernel, kernel])
             .with_stride([stride, stride])
             .with_dilation([dilation, dilation])
@@ -109,7 +94,7 @@ impl Convolution {
 
 /// A linear layer with bias.
 pub(crate) fn linear([inputs, outputs]: [usize; 2], init: Init, device: &Device) -> Linear {
-    let initializer = init.initializer(inputs, outputs, outputs);
+    let initializer = init.initializer(inputs, outputs);
     let linear = LinearConfig::new(inputs, outputs).with_bias(false).with_initializer(initializer.clone());
     let mut linear = linear.init(device);
     linear.bias = Some(init.bias(outputs, &initializer, device));

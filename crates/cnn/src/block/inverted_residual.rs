@@ -49,8 +49,8 @@ pub struct InvertedResidualConfig {
     pub squeeze: Option<(usize, Activation, bool)>,
     /// Probability of dropping the branch while training.
     pub drop_path: f64,
-    /// Whether the narrowing convolution and its normalisation stand unwrapped in the sequence, as in torchvision's
-    /// MobileNetV2; of no consequence but for names.
+    /// Whether narrowing convolution and normalisation are two steps of the sequence (torchvision's MobileNetV2) or
+    /// one; of consequence only for names.
     pub flat: bool,
 }
 
@@ -88,7 +88,7 @@ impl InvertedResidualConfig {
             layers.push(wrapped(narrow, Activation::Identity));
         }
         Ok(InvertedResidual {
-            block: layers,
+            sequential: layers,
             drop_path: DropPathConfig::new(self.drop_path)
                 .init()
                 .map_err(|error| error.within("drop_path"))?,
@@ -132,7 +132,7 @@ impl Layer {
 #[derive(Module, Debug)]
 pub struct InvertedResidual {
     /// The steps of the branch.
-    pub block: Vec<Layer>,
+    pub sequential: Vec<Layer>,
     /// Drops the branch while training.
     pub drop_path: DropPath,
     /// Whether the input is added to the branch.
@@ -147,7 +147,7 @@ impl InvertedResidual {
     /// - x: `[batch, inputs, height, width]`
     /// - output: `[batch, outputs, ⌈height / stride⌉, ⌈width / stride⌉]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let branch = self.block.iter().fold(x.clone(), |x, layer| layer.forward(x));
+        let branch = self.sequential.iter().fold(x.clone(), |x, layer| layer.forward(x));
         if self.shortcut { x + drop_path(&self.drop_path, branch) } else { branch }
     }
 }

@@ -25,4 +25,4 @@ pub use pooling::{adaptive_avg_pool, global_avg_pool, max_pool, spatial_mean};
 pub use squeeze_excitation::{SqueezeExcitation, SqueezeExcitationConfig};
 
 pub(crate) use convolution::{Convolution, Init, linear};
-pub(crate) use validate::at_least_one;
+pub(crate) use validate::{at_least_one, probability};

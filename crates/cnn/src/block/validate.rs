@@ -9,3 +9,11 @@ pub(crate) fn at_least_one(sizes: &[(&str, usize)]) -> Result<(), ConfigError> {
         None => Ok(()),
     }
 }
+
+/// A probability of dropping something.
+pub(crate) fn probability(field: &str, value: f64) -> Result<(), ConfigError> {
+    if (0.0..1.0).contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigError::new(field, format!("must lie in [0, 1), got {value}")))
+}
