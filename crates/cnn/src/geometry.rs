@@ -164,12 +164,11 @@ mod tests {
         loop {
             let last = first + window.extent() as isize - 1;
             let fits = last < end;
-            // The overhanging position: kept once, when it still begins on the map or in the padding before it.
-            let hangs_over = window.ceil_mode
-                && first < end - padding
-                && first - (window.stride as isize) < end
-                && last - (window.stride as isize) < end - 1;
-            if !fits && !(hangs_over && count > 0) {
+            // One position may hang over: behind one that fits and leaves something unseen, and not beginning behind the
+            // map.
+            let previous_ends = last + 1 - window.stride as isize;
+            let hangs_over = window.ceil_mode && count > 0 && previous_ends < end && first < size as isize;
+            if !(fits || hangs_over) {
                 return count;
             }
             count += 1;

@@ -6,7 +6,7 @@
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
-use fornax_cnn::{Backbone, Classifier, MobileNetV2Config, ResNetConfig, torchvision_name};
+use fornax_cnn::{Classifier, MobileNetV2Config, ResNetConfig, torchvision_name};
 use fornax_nn_core::check::{Fixture, Place, compare, fill};
 
 fn fixture() -> Fixture {
