@@ -179,23 +179,19 @@ impl ResNetConfig {
     /// The maps [`forward_features`](Backbone::forward_features) returns: the stem's (not for small images, where the
     /// first stage has the same stride), then one a stage.
     pub fn stages(&self) -> Vec<Stage> {
-        let mut stages = vec![Stage::new(self.channels[0], vec![self.stem()])];
+        let (mut stages, mut windows) = (Vec::new(), vec![self.stem()]);
+        if !self.small_images {
+            stages.push(Stage::new(self.channels[0], windows));
+            windows = vec![POOL];
+        }
         for (i, (&blocks, &channels)) in self.blocks.iter().zip(&self.channels).enumerate() {
-            let mut windows = Vec::new();
-            if i == 0 {
-                windows.extend(if self.small_images {
-                    stages.pop().map_or(vec![], |stem| stem.windows)
-                } else {
-                    vec![POOL]
-                });
-            }
             for block in 0..blocks {
                 windows.push(Window::new(3, if i > 0 && block == 0 { 2 } else { 1 }, 1));
                 if !self.bottleneck {
                     windows.push(Window::new(3, 1, 1));
                 }
             }
-            stages.push(Stage::new(self.outputs(channels), windows));
+            stages.push(Stage::new(self.outputs(channels), std::mem::take(&mut windows)));
         }
         stages
     }
@@ -228,32 +224,6 @@ impl ResNetConfig {
             layer4: stage(3),
             fc: linear([self.outputs(self.channels[3]), self.num_classes], Init::Default, device),
             config: self.clone(),
-        })
-    }
-
-    fn block(&self, inputs: usize, channels: usize, stride: usize, device: &Device) -> Block {
-        let (width, outputs) = (self.width(channels), self.outputs(channels));
-        let conv = |channels, kernel| Convolution::new(channels, kernel, Init::HeFanOut);
-        let norm = |channels| Norm::default().init(channels, device);
-        let downsample = (stride != 1 || inputs != outputs)
-            .then(|| (conv([inputs, outputs], 1).stride(stride).init(device), norm(outputs)));
-        if !self.bottleneck {
-            return Block::Basic(BasicBlock {
-                conv1: conv([inputs, outputs], 3).stride(stride).init(device),
-                bn1: norm(outputs),
-                conv2: conv([outputs; 2], 3).init(device),
-                bn2: norm(outputs),
-                downsample,
-            });
-        }
-        Block::Bottleneck(Bottleneck {
-            conv1: conv([inputs, width], 1).init(device),
-            bn1: norm(width),
-            conv2: conv([width; 2], 3).stride(stride).groups(self.groups).init(device),
-            bn2: norm(width),
-            conv3: conv([width, outputs], 1).init(device),
-            bn3: norm(outputs),
-            downsample,
         })
     }
 }

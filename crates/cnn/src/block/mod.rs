@@ -10,12 +10,12 @@
 //! Fields are named as torchvision's modules, but for two regular differences that
 //! [`torchvision_name`](crate::torchvision_name) undoes.
 
-mod conv_norm;
+pub mod conv_norm;
 mod convolution;
 mod drop_path;
-mod inverted_residual;
+pub mod inverted_residual;
 mod pooling;
-mod squeeze_excitation;
+pub mod squeeze_excitation;
 mod validate;
 
 pub use conv_norm::{Activation, ConvNorm, Norm};

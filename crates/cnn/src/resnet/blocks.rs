@@ -3,8 +3,40 @@
 use burn::module::Module;
 use burn::nn::BatchNorm;
 use burn::nn::conv::Conv2d;
-use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+
+use super::ResNetConfig;
+use crate::block::{Convolution, Init, Norm};
+
+impl ResNetConfig {
+    /// A block of a stage of `channels`, drawn as the network's page says.
+    pub(super) fn block(&self, inputs: usize, channels: usize, stride: usize, device: &Device) -> Block {
+        let (width, outputs) = (self.width(channels), self.outputs(channels));
+        let conv = |channels, kernel| Convolution::new(channels, kernel, Init::HeFanOut);
+        let norm = |channels| Norm::default().init(channels, device);
+        let downsample = (stride != 1 || inputs != outputs)
+            .then(|| (conv([inputs, outputs], 1).stride(stride).init(device), norm(outputs)));
+        if !self.bottleneck {
+            return Block::Basic(BasicBlock {
+                conv1: conv([inputs, outputs], 3).stride(stride).init(device),
+                bn1: norm(outputs),
+                conv2: conv([outputs; 2], 3).init(device),
+                bn2: norm(outputs),
+                downsample,
+            });
+        }
+        Block::Bottleneck(Bottleneck {
+            conv1: conv([inputs, width], 1).init(device),
+            bn1: norm(width),
+            conv2: conv([width; 2], 3).stride(stride).groups(self.groups).init(device),
+            bn2: norm(width),
+            conv3: conv([width, outputs], 1).init(device),
+            bn3: norm(outputs),
+            downsample,
+        })
+    }
+}
 
 /// Either residual block.
 #[derive(Module, Debug)]
