@@ -1,5 +1,7 @@
 //! The tests of fornax-cnn, one binary so that it links once.
 
+mod backbones;
 mod contract;
 mod gradients;
 mod parity;
+mod torchvision;

@@ -1,0 +1,28 @@
+//! What several families are built from.
+//!
+//! | block | what it does |
+//! |---|---|
+//! | [`ConvNorm`] | convolution, batch normalisation, activation: the brick of every network since 2015 |
+//! | [`SqueezeExcitation`] | one weight for each channel, from what the whole map shows |
+//! | [`InvertedResidual`] | widen, filter each channel on its own, narrow: the block of the mobile networks |
+//! | [`drop_path`] | the branches of a residual network, dropped while training |
+//!
+//! Fields are named as torchvision's modules, but for two regular differences that
+//! [`torchvision_name`](crate::torchvision_name) undoes.
+
+pub mod conv_norm;
+mod convolution;
+mod drop_path;
+pub mod inverted_residual;
+mod pooling;
+pub mod squeeze_excitation;
+mod validate;
+
+pub use conv_norm::{Activation, ConvNorm, Norm};
+pub use drop_path::drop_path;
+pub use inverted_residual::{InvertedResidual, InvertedResidualConfig, Layer};
+pub use pooling::{adaptive_avg_pool, global_avg_pool, max_pool, spatial_mean};
+pub use squeeze_excitation::{SqueezeExcitation, SqueezeExcitationConfig};
+
+pub(crate) use convolution::{Convolution, Init, linear};
+pub(crate) use validate::{at_least_one, probability};
