@@ -7,9 +7,6 @@ use super::set::images_per_task;
 use super::{ImageBatch, ImageSet, Samples, Transform};
 use crate::{Error, Key};
 
-/// Of one image: each channel's sum and sum of squares, and its number of pixels.
-type Sums = (Vec<[u64; 2]>, usize);
-
 /// Samples measured before the first error among them ends the measuring.
 const CHUNK: usize = 256;
 

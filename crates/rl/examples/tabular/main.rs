@@ -139,9 +139,8 @@ fn learn(Args { run: args, mut settings }: Args) -> Outcome<()> {
     let env_steps: usize = history.iter().map(|episode| episode.length).sum();
     let picture = run.path(pictures::main_picture(&world));
     let (agent, env, picture) = (&settings.agent, &settings.env, picture.display());
-    let sentence = format!(
-        "{agent} on {env}: value {reached:.4} of at most {optimum:.4}, mean return {mean:.2}: {picture}"
-    );
+    let sentence =
+        format!("{agent} on {env}: value {reached:.4} of at most {optimum:.4}, return {mean:.2}: {picture}");
     let figures = json!({
         "env": settings.env, "agent": settings.agent, "mean_return": mean, "std_return": variance.sqrt(), "episodes": 1_000,
         "env_steps": env_steps, "env_steps_per_second": env_steps as f64 / run.seconds(), "value": reached,
