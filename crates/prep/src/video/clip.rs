@@ -47,7 +47,8 @@ pub enum Pace {
 ///
 /// // A start for each clip and epoch, from a key.
 /// let key = Key::new(7).fold(0);
-/// assert_eq!(spec.random(&clock, 3, key), spec.random(&clock, 3, key));
+/// assert_eq!(spec.random(&clock, 3, key)?, spec.random(&clock, 3, key)?);
+/// # Ok::<(), fornax_prep::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
