@@ -11,6 +11,11 @@ use serde::{Serialize, de::DeserializeOwned};
 fornax_nn_core::contract! {
     lenet5: LeNetCase { config: LeNetConfig::lenet5(), parameters: 61_706 };
     digits: LeNetCase { config: LeNetConfig::digits(), parameters: 96_678 };
+}
+
+// Not yet compared on ndarray and wgpu.
+fornax_nn_core::contract! {
+    on flex;
     mobilenet_v2: Classification { config: narrow_mobilenet(), side: 32, parameters: 43_332 };
     resnet: Classification { config: narrow(ResNetConfig::resnet18_digits()), side: 16, parameters: 3_856 };
     resnext: Classification { config: narrow(ResNetConfig::resnext50_32x4d()).with_groups(2).with_width_per_group(32), side: 32, parameters: 5_884 };

@@ -384,8 +384,26 @@ impl ModuleVisitor for Count {
 ///
 /// Each line is the name of a test module and an expression for a [`Contract`](crate::check::contract::Contract).
 /// On a machine without a wgpu adapter the wgpu tests print `skipped: no wgpu adapter` and pass.
+///
+/// `on flex;` before the lines keeps to that device.
 #[macro_export]
 macro_rules! contract {
+    (on flex; $($model:ident: $case:expr;)+) => { $(
+        mod $model {
+            #[allow(unused_imports)]
+            use super::*;
+
+            $crate::contract!(@on flex; $case;
+                output_has_the_documented_shape
+                every_parameter_gets_a_gradient
+                a_saved_model_is_the_same_model
+                inference_is_deterministic
+                parameters_are_counted
+                one_batch_is_learnt_by_heart
+                the_configuration_survives_json
+            );
+        }
+    )+ };
     ($($model:ident: $case:expr;)+) => { $(
         mod $model {
             #[allow(unused_imports)]
