@@ -46,7 +46,9 @@ impl Settings {
     /// Steps of the run: asked for, or `tuned`; few in a smoke run.
     pub(crate) fn steps(&self, tuned: u64, quick: bool) -> u64 {
         let steps = self.total_steps.unwrap_or(tuned);
-        if quick { steps.min(2_000) } else { steps }
+        // Agents tuned for few steps take a costly update in each.
+        let few = if tuned > 20_000 { 2_000 } else { 300 };
+        if quick { steps.min(few) } else { steps }
     }
 }
 
