@@ -384,7 +384,7 @@ impl ClipBatch {
     }
 }
 
-/// What changed from each frame to the next: x[t + 1] − x[t].
+/// What changed from each frame to the next: `x[t + 1] − x[t]`.
 ///
 /// # Shapes
 ///
