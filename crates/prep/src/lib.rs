@@ -29,6 +29,7 @@ pub mod digits;
 pub mod download;
 pub mod error;
 pub mod image;
+mod json;
 pub mod limits;
 pub mod partition;
 pub mod random;

@@ -50,10 +50,9 @@ pub struct Limits {
     pub download_bytes: u64,
     /// Bytes of a tokeniser's file, unfolded. Default: 128 MiB; those of published models have up to 35.
     pub tokenizer_bytes: u64,
-    /// How deep lists and objects of a JSON file may lie within each other, at most 127. Default: 64.
+    /// How deep lists and objects of a JSON file may lie within each other, at most 127. Default: 64; COCO's
+    /// annotations have 5.
     pub json_nesting: u64,
-    /// Levels of brackets inside brackets in JSON. Default: 64; annotations of COCO have 5.
-    pub nesting: u64,
     /// Elements, attributes and texts of one XML file. Default: 100,000, some ten thousand objects.
     pub nodes: u64,
 }
@@ -77,7 +76,6 @@ impl Default for Limits {
             download_bytes: 16 << 30,
             tokenizer_bytes: 128 << 20,
             json_nesting: 64,
-            nesting: 64,
             nodes: 100_000,
         }
     }

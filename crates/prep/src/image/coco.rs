@@ -26,7 +26,7 @@ use super::folder::OnBroken;
 use super::listing::{below, check_is_file};
 use super::{BoundingBox, Entry, Keypoint, Listing, Object};
 use crate::source::whole_file;
-use crate::{Error, Limits, Problem};
+use crate::{Error, Limits, Problem, json};
 
 /// How far a box may stick out of its image and is clipped.
 const ROUNDING: f32 = 1.0;
@@ -72,7 +72,7 @@ struct Annotation {
 pub fn read(path: &Path, images: &Path, on_broken: OnBroken, limits: &Limits) -> Result<Listing, Error> {
     let bytes = whole_file(path, limits)?;
     let at = |problem: Problem| Error::file(path, problem);
-    check_nesting(&bytes, limits).map_err(at)?;
+    json::check_nesting(&bytes, limits).map_err(at)?;
     let file: File = serde_json::from_slice(&bytes)
         .map_err(|error| at(Problem::Invalid { format: "COCO JSON", reason: error.to_string() }))?;
     drop(bytes);
@@ -235,31 +235,6 @@ pub(crate) fn checked_box(
         && y_max <= height as f32 + rounding;
     let clipped = (ordered && inside).then(|| bounds.clipped(size))?;
     (clipped.area() > 0.0).then_some(clipped)
-}
-
-/// Refuses brackets too deep inside brackets: a parser takes memory for each level, and recursion stack.
-pub(crate) fn check_nesting(json: &[u8], limits: &Limits) -> Result<(), Problem> {
-    let (mut depth, mut in_string, mut escaped) = (0u64, false, false);
-    for &byte in json {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => {
-                depth += 1;
-                if depth > limits.nesting {
-                    return Err(Problem::OverLimit {
-                        limit: "nesting",
-                        allowed: limits.nesting,
-                        found: depth,
-                    });
-                }
-            }
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 /// A text as an error shows it.

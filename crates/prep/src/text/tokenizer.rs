@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::guard;
 use crate::source::Source;
-use crate::{Error, Limits, Problem};
+use crate::{Error, Limits, Problem, json};
 
 /// What a file is called in errors.
 const FORMAT: &str = "a tokenizer.json";
@@ -89,7 +89,7 @@ impl Tokenizer {
             let (limit, allowed) = ("tokenizer_bytes", limits.tokenizer_bytes);
             return Err(Problem::OverLimit { limit, allowed, found });
         }
-        super::read::check_nesting(json, limits)?;
+        json::check_nesting(json, limits)?;
         let invalid = |reason: String| Problem::Invalid { format: FORMAT, reason };
         let mut file: Value =
             serde_json::from_slice(json).map_err(|error| invalid(format!("not JSON: {error}")))?;

@@ -127,10 +127,10 @@ fn malformed_annotations_are_refused_by_file_and_field() {
             with_image(&image(4, "a.bmp").replace('8', "18446744073709551615")),
             "over the limit `image_pixels`",
         ),
-        (with_box(&deep), "over the limit `nesting`: allowed 64; found 65"),
+        (with_box(&deep), "over the limit `json_nesting`: allowed 64; found 65"),
         (
             with_box("[1, 1, 2, 2]").replace(r#""segmentation": []"#, &format!(r#""x": {deep}"#)),
-            "limit `nesting`",
+            "limit `json_nesting`",
         ),
         (with_box("[1, 1, 2, 2]")[..200].to_owned(), "EOF while parsing"),
         (with_box("[1, 1, 2, 2]") + "x", "trailing characters"),

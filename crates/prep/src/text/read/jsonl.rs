@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 
 use super::record::{Origin, Value};
 use super::{Lines, Record};
-use crate::{Error, Limits, Problem};
+use crate::{Error, Limits, Problem, json};
 
 /// The records of a JSON Lines file, one at a time: an object a line, of which named fields are kept. Empty
 /// lines are passed over.
@@ -64,7 +64,7 @@ impl JsonLines {
             if text.trim_ascii().is_empty() {
                 continue;
             }
-            let nesting = check_nesting(text.as_bytes(), &self.limits);
+            let nesting = json::check_nesting(text.as_bytes(), &self.limits);
             let wanted = Wanted { columns: &self.origin.columns };
             let mut parser = serde_json::Deserializer::from_str(text);
             let read = wanted.deserialize(&mut parser).and_then(|values| parser.end().map(|()| values));
@@ -74,7 +74,7 @@ impl JsonLines {
                     Problem::OverLimit { found, .. } => found.to_string(),
                     other => other.to_string(),
                 };
-                let allowed = self.limits.json_nesting.min(DEEPEST);
+                let allowed = json::deepest(&self.limits);
                 let expected = format!("nesting of at most {allowed} (limit `json_nesting`)");
                 return Err(self.lines.error(line, expected, found));
             }
@@ -100,32 +100,6 @@ impl Iterator for JsonLines {
         self.done = !matches!(record, Some(Ok(_)));
         record
     }
-}
-
-/// What serde_json itself allows.
-const DEEPEST: u64 = 127;
-
-/// Refuses JSON whose lists and objects lie deeper within each other than allowed, before anything is built
-/// of it.
-pub(in crate::text) fn check_nesting(json: &[u8], limits: &Limits) -> Result<(), Problem> {
-    let allowed = limits.json_nesting.min(DEEPEST);
-    let (mut depth, mut quoted, mut escaped) = (0u64, false, false);
-    for &byte in json {
-        if quoted {
-            (quoted, escaped) = (escaped || byte != b'"', !escaped && byte == b'\\');
-            continue;
-        }
-        match byte {
-            b'"' => quoted = true,
-            b'[' | b'{' => depth += 1,
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > allowed {
-            return Err(Problem::OverLimit { limit: "json_nesting", allowed, found: depth });
-        }
-    }
-    Ok(())
 }
 
 /// The values of wanted fields; everything else is skipped without being built.

@@ -26,5 +26,3 @@ pub use folder::{TextFile, TextFolder};
 pub use jsonl::JsonLines;
 pub use lines::Lines;
 pub use record::Record;
-
-pub(super) use jsonl::check_nesting;
