@@ -32,7 +32,7 @@ use fornax_nn_core::ConfigError;
 use fornax_nn_core::optim::RmsPropConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::agent::on_policy::{self, Actor, descend, diverged};
+use crate::agent::on_policy::{Actor, descend, diverged};
 use crate::agent::{
     Agent, AgentError, Parts, Policy, Ramp, Report, Stage, check_count, check_positive, check_unit,
 };
@@ -186,7 +186,7 @@ impl Agent for A2c {
         self.actor.finish(self.config.gamma, self.config.lambda);
         let loss = self.update(progress)?;
         self.actor.host = self.actor.net.on_host();
-        Ok(on_policy::report(&mut self.actor, self.updates, vec![("loss", loss)]))
+        Ok(self.actor.stage.report(self.updates, vec![("loss", loss)]))
     }
 
     fn steps(&self) -> u64 {

@@ -229,13 +229,7 @@ impl Agent for Dqn {
             }
             self.host = self.net.on_host();
         }
-        Ok(Report {
-            steps: self.memory.stage.steps,
-            updates: self.updates,
-            episodes: std::mem::take(&mut self.memory.stage.episodes),
-            mean_return: self.memory.stage.mean_return(),
-            figures: vec![("loss", loss), ("epsilon", epsilon)],
-        })
+        Ok(self.memory.stage.report(self.updates, vec![("loss", loss), ("epsilon", epsilon)]))
     }
 
     fn steps(&self) -> u64 {

@@ -43,7 +43,7 @@ use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor};
 
-use crate::agent::on_policy::{self, Actor, descend, diverged, rows, shuffle};
+use crate::agent::on_policy::{Actor, descend, diverged, rows, shuffle};
 use crate::agent::{Agent, AgentError, Parts, Policy, Report, Stage};
 use crate::buffer::normalize;
 use crate::policy::adam::optimizer;
@@ -186,7 +186,7 @@ impl Agent for Ppo {
             ("clipped", clipped),
             ("explained_variance", explained_variance),
         ];
-        Ok(on_policy::report(&mut self.actor, self.updates, figures))
+        Ok(self.actor.stage.report(self.updates, figures))
     }
 
     fn steps(&self) -> u64 {

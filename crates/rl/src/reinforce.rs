@@ -34,7 +34,7 @@ use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use serde::{Deserialize, Serialize};
 
-use crate::agent::on_policy::{self, Actor, descend, diverged};
+use crate::agent::on_policy::{Actor, descend, diverged};
 use crate::agent::{
     Agent, AgentError, Parts, Policy, Report, Stage, check_count, check_positive, check_unit,
 };
@@ -179,7 +179,7 @@ impl Agent for Reinforce {
         rollout.finish(&[0.0], self.config.gamma, 1.0);
         let loss = self.update()?;
         self.actor.host = self.actor.net.on_host();
-        Ok(on_policy::report(&mut self.actor, self.updates, vec![("loss", loss)]))
+        Ok(self.actor.stage.report(self.updates, vec![("loss", loss)]))
     }
 
     fn steps(&self) -> u64 {

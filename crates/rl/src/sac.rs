@@ -232,13 +232,7 @@ impl Agent for Sac {
             self.host = self.actor.net.on_host();
             figures.push(("critic_loss", loss));
         }
-        Ok(Report {
-            steps: self.memory.stage.steps,
-            updates: self.updates,
-            episodes: std::mem::take(&mut self.memory.stage.episodes),
-            mean_return: self.memory.stage.mean_return(),
-            figures,
-        })
+        Ok(self.memory.stage.report(self.updates, figures))
     }
 
     fn steps(&self) -> u64 {

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use fornax_nn_core::clip;
 use serde_json::Value;
 
-use super::{AgentError, Parts, Report, Stage};
+use super::{AgentError, Parts, Stage};
 use crate::buffer::Rollout;
 use crate::error::EnvError;
 
@@ -118,17 +118,6 @@ impl Actor {
         self.rng = rng;
         self.host = self.net.on_host();
         Ok((optim, updates))
-    }
-}
-
-/// What a round brought.
-pub(crate) fn report(actor: &mut Actor, updates: u64, figures: Vec<(&'static str, f64)>) -> Report {
-    Report {
-        steps: actor.stage.steps,
-        updates,
-        episodes: std::mem::take(&mut actor.stage.episodes),
-        mean_return: actor.stage.mean_return(),
-        figures,
     }
 }
 

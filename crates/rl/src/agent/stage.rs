@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::parts::state;
-use super::{AgentError, Normalizer, mean_return};
+use super::{AgentError, Normalizer, Report, mean_return};
 use crate::error::EnvError;
 use crate::space::Space;
 use crate::vector::{Actions, VecEnv, VecStep};
@@ -138,6 +138,12 @@ impl Stage {
     /// Mean return of the last 100 episodes; NaN before the first.
     pub fn mean_return(&self) -> f64 {
         mean_return(&self.recent)
+    }
+
+    /// What a round brought, after `updates` gradient steps; the episodes that ended in it are handed over.
+    pub(crate) fn report(&mut self, updates: u64, figures: Vec<(&'static str, f64)>) -> Report {
+        let episodes = std::mem::take(&mut self.episodes);
+        Report { steps: self.steps, updates, episodes, mean_return: self.mean_return(), figures }
     }
 
     /// Takes an action in every environment.
