@@ -147,21 +147,8 @@ fn build(root: &Path, name: &str) -> Result<PathBuf, String> {
     if !built.success {
         return Err(format!("the bench of {package} does not build"));
     }
-    executables(&built.output)
-        .into_iter()
-        .find_map(|(target, path)| (target == "reference").then_some(path))
+    shell::program(&built.output, &bench_source(root, name))
         .ok_or_else(|| format!("cargo built no bench for {package}"))
-}
-
-/// Names and paths of the programs in cargo's JSON messages.
-pub fn executables(messages: &str) -> Vec<(String, PathBuf)> {
-    let parsed = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    parsed
-        .filter_map(|message| {
-            let name = message["target"]["name"].as_str()?.to_owned();
-            Some((name, PathBuf::from(message["executable"].as_str()?)))
-        })
-        .collect()
 }
 
 fn turn(command: &mut Command) -> Result<Turn, String> {
@@ -244,13 +231,5 @@ mod tests {
     fn without_pytorch_ours_stands_alone() {
         let summary = summarise("cnn", &side(&[1.0], 1024), &Side::default());
         assert_eq!((summary.rows[0].pytorch_ms, summary.rows[0].ratio), (None, None));
-    }
-
-    #[test]
-    fn programs_are_found_in_cargos_messages() {
-        let messages = "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"fornax_cnn\"},\"executable\":null}\n\
-                        not json\n\
-                        {\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"digits\"},\"executable\":\"/t/digits\"}\n";
-        assert_eq!(executables(messages), [("digits".to_owned(), PathBuf::from("/t/digits"))]);
     }
 }

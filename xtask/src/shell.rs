@@ -106,3 +106,69 @@ pub fn fresh_log(root: &Path, step: &str) -> io::Result<PathBuf> {
     File::create(&log)?;
     Ok(log)
 }
+
+/// The program that cargo says, in its JSON messages, it built from `source`. Two crates may have an example of one
+/// name, and only one of them keeps that name in the target folder: then it is the file whose name ends in a hash.
+pub fn program(messages: &str, source: &Path) -> Option<PathBuf> {
+    let parsed = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let built: Vec<(PathBuf, PathBuf)> = parsed
+        .filter_map(|message| {
+            let text = |value: &serde_json::Value| value.as_str().map(PathBuf::from);
+            Some((text(&message["target"]["src_path"])?, text(&message["executable"])?))
+        })
+        .collect();
+    let (_, path) = built.iter().find(|(from, _)| from == source)?;
+    let alone = built.iter().all(|(from, other)| from == source || other != path);
+    if alone { Some(path.clone()) } else { hashed(path, source) }
+}
+
+/// The newest `<path>-<hash>` of which the list of sources beside it names `source`.
+fn hashed(path: &Path, source: &Path) -> Option<PathBuf> {
+    let prefix = format!("{}-", path.file_name()?.to_str()?);
+    let lists = fs::read_dir(path.parent()?).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    let programs = lists.filter_map(|list| {
+        let ours = list.extension()? == "d" && list.file_name()?.to_str()?.starts_with(&prefix);
+        let program = list.with_extension("");
+        // Sources are listed relative to the workspace's root.
+        let names = |text: String| text.split_whitespace().any(|word| source.ends_with(word));
+        let changed = (ours && names(fs::read_to_string(&list).ok()?)).then(|| fs::metadata(&program))?;
+        Some((changed.ok()?.modified().ok()?, program))
+    });
+    programs.max().map(|(_, program)| program)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(source: &str, executable: &Path) -> String {
+        let name = executable.file_name().unwrap().to_str().unwrap();
+        let target = serde_json::json!({ "name": name, "src_path": source });
+        serde_json::json!({ "target": target, "executable": executable }).to_string()
+    }
+
+    #[test]
+    fn programs_are_found_in_cargos_messages_by_their_source() {
+        let library = r#"{"target":{"name":"fornax_cnn","src_path":"/w/lib.rs"},"executable":null}"#;
+        let messages = format!("{library}\nnot json\n{}\n", message("/w/digits.rs", Path::new("/t/digits")));
+        assert_eq!(program(&messages, Path::new("/w/digits.rs")), Some(PathBuf::from("/t/digits")));
+        assert_eq!(program(&messages, Path::new("/w/lib.rs")), None);
+    }
+
+    #[test]
+    fn of_two_programs_of_one_name_each_is_found() {
+        let folder = std::env::temp_dir().join(format!("fornax-xtask-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("classify");
+        for (hash, source) in [("1a", "cnn/classify.rs"), ("2b", "rnn/classify.rs")] {
+            fs::write(folder.join(format!("classify-{hash}")), "").unwrap();
+            let list = format!("{}-{hash}: {source} lib.rs\n", path.display());
+            fs::write(folder.join(format!("classify-{hash}.d")), list).unwrap();
+        }
+        let messages =
+            ["/w/cnn/classify.rs", "/w/rnn/classify.rs"].map(|source| message(source, &path)).join("\n");
+        let found = program(&messages, Path::new("/w/rnn/classify.rs"));
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(found, Some(folder.join("classify-2b")));
+    }
+}

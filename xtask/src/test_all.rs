@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use crate::report::{self, Counts};
 use crate::shell::{self, Finished};
-use crate::{bench, examples, tidy};
+use crate::{examples, tidy};
 
 /// The test that says whether there is a wgpu adapter: its name, and what it prints when there is none.
 const PROBE: &str = "check::contract::tests::adapters_are_listed_or_the_skip_is_said_wgpu";
@@ -308,18 +308,19 @@ fn run_examples(context: &Context) -> Result<Outcome, String> {
     if !built.success {
         return Err("the examples do not build".to_owned());
     }
-    let programs = bench::executables(&built.output);
     for listed in there {
         let name = &listed.example.name;
-        let Some((_, program)) = programs.iter().find(|(target, _)| target == name) else {
-            println!("error: cargo built no example {name}");
+        let Some(program) = shell::program(&built.output, &context.root.join(&listed.source)) else {
+            println!("error: cargo built no {}", listed.source);
             outcome.failed += 1;
             continue;
         };
         let modes: &[&str] = if listed.example.main { &["--quick", "--check"] } else { &["--quick"] };
         for mode in modes {
-            let out = shell::target_dir(context.root).join("xtask/runs").join(format!("{name}{mode}"));
-            let mut command = Command::new(program);
+            let out = shell::target_dir(context.root)
+                .join("xtask/runs")
+                .join(format!("{}-{name}{mode}", listed.package));
+            let mut command = Command::new(&program);
             command
                 .current_dir(context.root)
                 .arg(mode)

@@ -96,6 +96,7 @@ fn check(root: &Path) -> Result<Vec<Finding>, String> {
     }
     for file in &markdown {
         findings.extend(no_ignored_samples(file));
+        findings.extend(links_lead_somewhere(file, &|path| root.join(path).exists()));
     }
     let catalogue = fs::read_to_string(root.join("docs/examples.md")).ok();
     let sources: Vec<&str> = rust.iter().map(|file| file.path.as_str()).collect();
@@ -376,6 +377,22 @@ fn fixtures_are_small(sizes: &BTreeMap<String, u64>) -> Vec<Finding> {
     vec![finding(largest, 1, message)]
 }
 
+/// Invariant 10: a link to a file of the repository, `[text](path)` or `![text](path)`, leads to one.
+fn links_lead_somewhere(file: &File, exists: &dyn Fn(&str) -> bool) -> Vec<Finding> {
+    let folder = file.path.rfind('/').map_or("", |end| &file.path[..=end]);
+    let mut findings = Vec::new();
+    for (i, line) in file.text.lines().enumerate() {
+        let targets = line.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+        for (target, _) in targets {
+            let path = target.split('#').next().unwrap_or_default();
+            if !path.is_empty() && !path.contains(':') && !exists(&format!("{folder}{path}")) {
+                findings.push(finding(&file.path, i + 1, format!("{path} does not exist (invariant 10)")));
+            }
+        }
+    }
+    findings
+}
+
 fn parse(manifest: &File) -> Result<Table, String> {
     toml::from_str(&manifest.text).map_err(|error| format!("{}: {error}", manifest.path))
 }
@@ -502,5 +519,14 @@ mod tests {
         };
         assert!(fixtures_are_small(&sizes(FIXTURE_BYTES)).is_empty());
         assert_eq!(fixtures_are_small(&sizes(FIXTURE_BYTES + 1)).len(), 1);
+    }
+
+    #[test]
+    fn a_link_to_a_file_that_is_not_there_is_found() {
+        let text = "[a](b.md) ![p](../q.png)\n[far](https://x.y/z.md) [here](#top)\n[gone](c.md#d) f[0](1)\n";
+        let exists = |path: &str| ["docs/b.md", "docs/../q.png", "docs/1"].contains(&path);
+        let found = shown(&links_lead_somewhere(&file("docs/a.md", text), &exists));
+        assert_eq!(found, ["docs/a.md:3: c.md does not exist (invariant 10)"]);
+        assert!(links_lead_somewhere(&file("README.md", "[a](docs/b.md)"), &exists).is_empty());
     }
 }
