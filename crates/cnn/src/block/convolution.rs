@@ -7,15 +7,25 @@ use burn::tensor::{Device, Tensor};
 
 use crate::geometry::Window;
 
-/// How the weights of a layer are drawn; σ is the standard deviation. Biases are zero but for [`Init::Default`].
+/// How the weights of a layer are drawn; σ is the standard deviation. Biases are zero where nothing else is said.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Init {
     /// PyTorch's: weights and biases uniform over ±1/√fan_in.
     Default,
+    /// PyTorch's weights without its biases.
+    DefaultWeight,
+    /// Normal, σ = √(2 / fan_in): keeps the variance of what ReLU passes on (He et al. 2015).
+    HeFanIn,
+    /// Uniform over ±√(6 / fan_in), which has the same variance.
+    HeUniform,
     /// Normal, σ = √(2 / fan_out): keeps the variance of the gradient through ReLU (He et al. 2015).
     HeFanOut,
     /// Normal with the given σ.
     Normal(f64),
+    /// Normal with the given σ, and PyTorch's biases.
+    NormalWeight(f64),
+    /// Uniform over ±1/√outputs.
+    OverOutputs,
 }
 
 impl Init {
@@ -25,18 +35,22 @@ impl Init {
         let uniform = |bound: f64| Initializer::Uniform { min: -bound, max: bound };
         let normal = |std: f64| Initializer::Normal { mean: 0.0, std };
         match self {
-            Self::Default => uniform(1.0 / (fan_in as f64).sqrt()),
+            Self::Default | Self::DefaultWeight => uniform((fan_in as f64).sqrt().recip()),
+            Self::HeFanIn => normal((2.0 / fan_in as f64).sqrt()),
+            Self::HeUniform => uniform((6.0 / fan_in as f64).sqrt()),
             Self::HeFanOut => normal((2.0 / fan_out as f64).sqrt()),
-            Self::Normal(std) => normal(std),
+            Self::Normal(std) | Self::NormalWeight(std) => normal(std),
+            Self::OverOutputs => uniform((fan_out as f64).sqrt().recip()),
         }
     }
 
-    /// The bias that goes with the weight.
-    fn bias(self, outputs: usize, weight: &Initializer, device: &Device) -> Param<Tensor<1>> {
-        match self {
-            Self::Default => weight.init([outputs], device),
-            _ => Initializer::Zeros.init([outputs], device),
-        }
+    /// The bias of a layer with `fan_in` inputs to each of its outputs.
+    fn bias(self, fan_in: usize, outputs: usize, device: &Device) -> Param<Tensor<1>> {
+        let initializer = match self {
+            Self::Default | Self::NormalWeight(_) => Self::Default.initializer(fan_in, outputs),
+            _ => Initializer::Zeros,
+        };
+        initializer.init([outputs], device)
     }
 }
 
@@ -53,7 +67,12 @@ pub(crate) struct Convolution {
 impl Convolution {
     /// From and to so many channels, stride 1, padded so that an odd kernel keeps the size, without bias.
     pub(crate) fn new(channels: [usize; 2], kernel: usize, init: Init) -> Self {
-        Self { channels, window: Window::new(kernel, 1, kernel / 2), groups: 1, bias: false, init }
+        Self::by(channels, Window::new(kernel, 1, kernel / 2), init)
+    }
+
+    /// By the given window, without bias.
+    pub(crate) fn by(channels: [usize; 2], window: Window, init: Init) -> Self {
+        Self { channels, window, groups: 1, bias: false, init }
     }
 
     pub(crate) fn stride(mut self, stride: usize) -> Self {
@@ -78,25 +97,24 @@ impl Convolution {
     pub(crate) fn init(self, device: &Device) -> Conv2d {
         let Self { channels: [inputs, outputs], window, groups, bias, init } = self;
         let Window { kernel, stride, padding, dilation, .. } = window;
-        let initializer = init.initializer(inputs / groups * kernel * kernel, outputs * kernel * kernel);
+        let fan_in = inputs / groups * kernel * kernel;
         let mut conv = Conv2dConfig::new([inputs, outputs], [kernel, kernel])
             .with_stride([stride, stride])
             .with_dilation([dilation, dilation])
             .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
             .with_groups(groups)
             .with_bias(false)
-            .with_initializer(initializer.clone())
+            .with_initializer(init.initializer(fan_in, outputs * kernel * kernel))
             .init(device);
-        conv.bias = bias.then(|| init.bias(outputs, &initializer, device));
+        conv.bias = bias.then(|| init.bias(fan_in, outputs, device));
         conv
     }
 }
 
 /// A linear layer with bias.
 pub(crate) fn linear([inputs, outputs]: [usize; 2], init: Init, device: &Device) -> Linear {
-    let initializer = init.initializer(inputs, outputs);
-    let linear = LinearConfig::new(inputs, outputs).with_bias(false).with_initializer(initializer.clone());
-    let mut linear = linear.init(device);
-    linear.bias = Some(init.bias(outputs, &initializer, device));
+    let config = LinearConfig::new(inputs, outputs).with_bias(false);
+    let mut linear = config.with_initializer(init.initializer(inputs, outputs)).init(device);
+    linear.bias = Some(init.bias(inputs, outputs, device));
     linear
 }
