@@ -18,23 +18,45 @@ from models import LeNet
 torch.set_num_threads(2)
 
 
-def lenet():
-    """LeNet-5, 28 x 28, batch 64: a forward pass without gradients, and a training step with Adam."""
-    images = torch.from_numpy(closed_form.data("images", (64, 1, 28, 28)))
-    targets = torch.from_numpy(closed_form.classes("targets", 64, 10))
-    model = closed_form.fill(LeNet())
+def classifier(name, model, channels, size, side):
+    """A forward pass in inference without gradients, and a training step with Adam."""
+    images = torch.from_numpy(closed_form.data("images", (size, channels, side, side)))
+    targets = torch.from_numpy(closed_form.classes("targets", size, 10))
+    model = closed_form.fill(model)
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
 
     def forward():
+        model.eval()
         with torch.no_grad():
             model(images)
 
     def train():
+        model.train()
         optimiser.zero_grad(set_to_none=True)
         cross_entropy(model(images), targets).backward()
         optimiser.step()
 
-    return {"lenet 28x28 b64 forward": forward, "lenet 28x28 b64 train": train}
+    return {f"{name} forward": forward, f"{name} train": train}
+
+
+def lenet():
+    return classifier("lenet 28x28 b64", LeNet(), 1, 64, 28)
+
+
+def resnet18():
+    """torchvision's with the stem for small images."""
+    from torchvision.models import resnet18
+
+    model = resnet18(num_classes=10)
+    model.conv1 = torch.nn.Conv2d(3, 64, 3, 1, 1, bias=False)
+    model.maxpool = torch.nn.Identity()
+    return classifier("resnet18 32x32 b32", model, 3, 32, 32)
+
+
+def mobilenet_v2():
+    from torchvision.models import mobilenet_v2
+
+    return classifier("mobilenet_v2 96x96 b16", mobilenet_v2(num_classes=10, dropout=0.0), 3, 16, 96)
 
 
 def mlp():
@@ -117,7 +139,7 @@ def images():
     return {"images jpeg 500x375 to 224 b32 w2": epoch}
 
 
-CASES = {"cnn": [lenet], "nn-core": [mlp, optimisers], "prep": [images]}
+CASES = {"cnn": [lenet, resnet18, mobilenet_v2], "nn-core": [mlp, optimisers], "prep": [images]}
 
 
 def peak_kib():

@@ -6,7 +6,8 @@ use std::error::Error;
 
 use burn::module::Module;
 use burn::optim::AdamConfig;
-use fornax_cnn::lenet::{Batch, LeNetConfig, train_step};
+use fornax_cnn::classification::{Batch, Classifier, train_step};
+use fornax_cnn::{LeNetConfig, MobileNetV2Config, ResNetConfig};
 use fornax_nn_core::DeviceChoice;
 use fornax_nn_core::check::bench::Bench;
 use fornax_nn_core::check::fill;
@@ -15,30 +16,39 @@ use fornax_nn_core::check::fill;
 fn main() -> Result<(), Box<dyn Error>> {
     let repetitions = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(10);
     let mut bench = Bench::new(repetitions);
-    lenet(&mut bench)?;
+    let device = DeviceChoice::Flex.open()?.autodiff();
+    classifier(&mut bench, "lenet 28x28 b64", LeNetConfig::lenet5().init(&device)?, [64, 28])?;
+    classifier(&mut bench, "resnet18 32x32 b32", ResNetConfig::resnet18_cifar().init(&device)?, [32, 32])?;
+    let mobilenet = MobileNetV2Config::mobilenet_v2().with_num_classes(10).with_dropout(0.0);
+    classifier(&mut bench, "mobilenet_v2 96x96 b16", mobilenet.init(&device)?, [16, 96])?;
     println!("{}", bench.to_json()?);
     Ok(())
 }
 
-/// LeNet-5, 28 x 28, batch 64: a forward pass without gradients, and a training step with Adam.
-fn lenet(bench: &mut Bench) -> Result<(), Box<dyn Error>> {
+/// A forward pass in inference, and a training step with Adam.
+fn classifier<M: Classifier>(
+    bench: &mut Bench,
+    name: &str,
+    model: M,
+    [size, side]: [usize; 2],
+) -> Result<(), Box<dyn Error>> {
+    let model = fill::fill(model);
     let device = DeviceChoice::Flex.open()?.autodiff();
-    let model = fill::fill(LeNetConfig::lenet5().init(&device)?);
     let batch = Batch {
-        images: fill::input("images", [64, 1, 28, 28], &device),
-        targets: fill::targets("targets", [64], 10, &device),
+        images: fill::input("images", [size, model.in_channels(), side, side], &device),
+        targets: fill::targets("targets", [size], model.num_classes(), &device),
     };
 
     let inference = model.valid();
     let images = batch.images.clone().inner();
-    bench.case("lenet 28x28 b64 forward", || {
+    bench.case(&format!("{name} forward"), || {
         inference.forward(images.clone()).into_data();
     });
 
     let mut optim = AdamConfig::new().init();
     let mut model = Some(model);
     let mut failure = None;
-    bench.case("lenet 28x28 b64 train", || {
+    bench.case(&format!("{name} train"), || {
         if let Some(current) = model.take() {
             match train_step(current, &mut optim, 1e-3, batch.clone()) {
                 Ok((trained, _)) => model = Some(trained),

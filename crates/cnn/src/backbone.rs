@@ -26,6 +26,14 @@ pub enum ImageError {
         /// Channels the network was built for.
         expected: usize,
     },
+    /// Another size than the one the network was built for.
+    #[error("images of {} × {} pixels, expected {} × {}", actual[0], actual[1], expected[0], expected[1])]
+    Size {
+        /// Rows and columns of the images.
+        actual: [usize; 2],
+        /// Rows and columns the network was built for.
+        expected: [usize; 2],
+    },
     /// Some window of the network does not fit on what is left of the image.
     #[error(
         "images of {height} × {width} pixels, too small for the strides: each side must be at least {smallest}"

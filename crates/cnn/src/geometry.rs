@@ -16,6 +16,12 @@
 //! Unit i of a row sees the pixels a_L + i·j_L … a_L + i·j_L + r_L − 1, no other one. In ceiling mode a last window
 //! that hangs over the edge is kept, unless it would begin in the padding behind the edge.
 //!
+//! A window must fit once. PyTorch's ceiling mode also takes a map smaller than its only window (a window of 3 on a map of
+//! 2); here such an image is too small, in either mode, so that one rule says which images a network takes.
+//!
+//! What sees everything is left out: a [squeeze-and-excitation](crate::block::SqueezeExcitation) weighs channels by the
+//! whole map, and the fields are then those of the path through the filters.
+//!
 //! The field grows by a constant with each layer, but by a *factor* with each stride: depth alone is a slow way to
 //! see much of an image.
 //!
@@ -193,6 +199,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_window_must_fit_once_even_in_ceiling_mode() {
+        // PyTorch gives one position for the first.
+        assert_eq!(Window::new(3, 2, 0).ceil().output(2), None);
+        assert_eq!(Window::new(3, 2, 0).ceil().output(3), Some(1));
+        assert_eq!(Window::new(3, 2, 0).ceil().output(4), Some(2));
+        assert_eq!(Window::new(3, 2, 0).output(4), Some(1));
     }
 
     #[test]

@@ -41,14 +41,17 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::loss::CrossEntropyLossConfig;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig, PaddingConfig2d};
-use burn::optim::ModuleOptimizer;
-use burn::tensor::activation::{relu, softmax};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
-use fornax_nn_core::gradient::{NonFinite, gradients};
+
+use crate::backbone::{Backbone, ImageError, assert_images};
+use crate::block::{at_least_one, probability, scaled};
+use crate::classification::Classifier;
+pub use crate::classification::{Batch, loss, train_step};
+use crate::geometry::{Stage, Window};
 
 /// Side of the square filters, as in the paper.
 const KERNEL: usize = 5;
@@ -96,17 +99,12 @@ impl LeNetConfig {
     ///
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let at_least_one = [
+        at_least_one(&[
             ("num_classes", self.num_classes),
             ("in_channels", self.in_channels),
             ("channels", self.channels[0].min(self.channels[1])),
             ("hidden", self.hidden[0].min(self.hidden[1])),
-        ];
-        for (field, value) in at_least_one {
-            if value == 0 {
-                return Err(ConfigError::new(field, "must be at least 1, got 0"));
-            }
-        }
+        ])?;
         if self.image_size.iter().any(|&side| side < 12) {
             let reason = format!(
                 "each side must be at least 12 for two 5×5 convolutions and poolings, got {:?}",
@@ -114,10 +112,26 @@ impl LeNetConfig {
             );
             return Err(ConfigError::new("image_size", reason));
         }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return Err(ConfigError::new("dropout", format!("must lie in [0, 1), got {}", self.dropout)));
-        }
-        Ok(())
+        probability("dropout", self.dropout)
+    }
+
+    /// The same network with every width multiplied by `factor`.
+    #[must_use]
+    pub fn scaled(mut self, factor: f64) -> Self {
+        self.channels = self.channels.map(|channels| scaled(channels, factor));
+        self.hidden = self.hidden.map(|units| scaled(units, factor));
+        self
+    }
+
+    /// The maps [`forward_features`](Backbone::forward_features) returns: behind each convolution, and the last.
+    pub fn stages(&self) -> Vec<Stage> {
+        let [c1, c2] = self.channels;
+        let pool = Window::new(2, 2, 0);
+        vec![
+            Stage::new(c1, vec![Window::new(KERNEL, 1, KERNEL / 2)]),
+            Stage::new(c2, vec![pool, Window::new(KERNEL, 1, 0)]),
+            Stage::new(c2, vec![pool]),
+        ]
     }
 
     /// Builds the network with PyTorch's default initialisation on `device`.
@@ -129,11 +143,11 @@ impl LeNetConfig {
         self.validate()?;
         let [c1, c2] = self.channels;
         let [h1, h2] = self.hidden;
-        let same = PaddingConfig2d::Explicit(KERNEL / 2, KERNEL / 2, KERNEL / 2, KERNEL / 2);
+        let pad = KERNEL / 2; // the map keeps the image's size
         let [height, width] = self.image_size.map(|side| (side / 2 - (KERNEL - 1)) / 2);
         Ok(LeNet {
             conv1: Conv2dConfig::new([self.in_channels, c1], [KERNEL, KERNEL])
-                .with_padding(same)
+                .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
                 .init(device),
             conv2: Conv2dConfig::new([c1, c2], [KERNEL, KERNEL]).init(device),
             pool: MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init(),
@@ -141,6 +155,7 @@ impl LeNetConfig {
             fc2: LinearConfig::new(h1, h2).init(device),
             fc3: LinearConfig::new(h2, self.num_classes).init(device),
             dropout: DropoutConfig::new(self.dropout).init(),
+            config: self.clone(),
         })
     }
 }
@@ -162,81 +177,56 @@ pub struct LeNet {
     pub fc3: Linear,
     /// Active only while training.
     pub dropout: Dropout,
+    /// What it was built from.
+    #[module(skip)]
+    pub config: LeNetConfig,
 }
 
-impl LeNet {
-    /// Feature extraction: what the convolutions make of the image.
-    ///
-    /// # Shapes
-    ///
-    /// - images: `[batch, in_channels, height, width]`
-    /// - output: `[batch, channels[1] · ((height / 2 − 4) / 2) · ((width / 2 − 4) / 2)]`
-    pub fn features(&self, images: Tensor<4>) -> Tensor<2> {
-        let x = self.pool.forward(relu(self.conv1.forward(images))); // [B, C1, H/2, W/2]
-        let x = self.pool.forward(relu(self.conv2.forward(x))); // [B, C2, H', W']
-        x.flatten(1, 3) // [B, C2·H'·W']
+impl Backbone for LeNet {
+    fn in_channels(&self) -> usize {
+        self.config.in_channels
     }
 
-    /// The logits: feature extraction, then classification.
-    ///
-    /// # Shapes
-    ///
-    /// - images: `[batch, in_channels, height, width]`, values around zero with unit deviation
-    /// - output: `[batch, num_classes]`, unnormalised
-    ///
-    /// # Panics
-    ///
-    /// When the channels or the size of `images` are not the configured ones.
-    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let x = self.features(images);
+    fn stages(&self) -> Vec<Stage> {
+        self.config.stages()
+    }
+
+    fn forward_features(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
+        assert_images(self, &images);
+        let first = relu(self.conv1.forward(images)); // [B, C1, H, W]
+        let second = relu(self.conv2.forward(self.pool.forward(first.clone()))); // [B, C2, H/2 − 4, W/2 − 4]
+        let pooled = self.pool.forward(second.clone()); // [B, C2, H′, W′]
+        vec![first, second, pooled]
+    }
+
+    fn check_images(&self, [_, channels, height, width]: [usize; 4]) -> Result<(), ImageError> {
+        let (expected, size) = (self.config.in_channels, self.config.image_size);
+        if channels != expected {
+            return Err(ImageError::Channels { actual: channels, expected });
+        }
+        if [height, width] != size {
+            return Err(ImageError::Size { actual: [height, width], expected: size });
+        }
+        Ok(())
+    }
+}
+
+impl Classifier for LeNet {
+    fn num_classes(&self) -> usize {
+        self.config.num_classes
+    }
+
+    fn forward_head(&self, map: Tensor<4>) -> Tensor<2> {
+        let x = map.flatten(1, 3); // [B, C2·H′·W′]
         let x = self.dropout.forward(relu(self.fc1.forward(x))); // [B, hidden[0]]
         let x = self.dropout.forward(relu(self.fc2.forward(x))); // [B, hidden[1]]
         self.fc3.forward(x) // [B, num_classes]
     }
 
-    /// The model's belief in each class: softmax over the logits, rows sum to one.
-    ///
-    /// # Shapes
-    ///
-    /// - images: `[batch, in_channels, height, width]`
-    /// - output: `[batch, num_classes]`
-    pub fn predict(&self, images: Tensor<4>) -> Tensor<2> {
-        softmax(self.forward(images), 1)
+    fn reset_classifier(mut self, num_classes: usize) -> Result<Self, ConfigError> {
+        self.config.num_classes = num_classes;
+        self.config.validate()?;
+        self.fc3 = LinearConfig::new(self.config.hidden[1], num_classes).init(&self.fc3.weight.device());
+        Ok(self)
     }
-}
-
-/// One labelled batch.
-#[derive(Debug, Clone)]
-pub struct Batch {
-    /// `[batch, in_channels, height, width]`
-    pub images: Tensor<4>,
-    /// `[batch]`, class indices below `num_classes`
-    pub targets: Tensor<1, Int>,
-}
-
-/// Mean cross-entropy in nats: `−log softmax(logits)[target]`, averaged over the batch.
-///
-/// # Shapes
-///
-/// - logits: `[batch, num_classes]`
-/// - targets: `[batch]`
-pub fn loss(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
-    CrossEntropyLossConfig::new().init(&logits.device()).forward(logits, targets)
-}
-
-/// One step of learning: forward, loss, backward, update. Returns the new model and the loss before
-/// the update.
-///
-/// # Errors
-///
-/// [`NonFinite`] when the loss or a gradient is NaN or infinite; nothing was updated then.
-pub fn train_step(
-    model: LeNet,
-    optim: &mut ModuleOptimizer,
-    lr: f64,
-    batch: Batch,
-) -> Result<(LeNet, f32), NonFinite> {
-    let loss = loss(model.forward(batch.images), batch.targets);
-    let (loss, gradients) = gradients(loss, &model)?;
-    Ok((optim.step(lr, model, gradients), loss))
 }

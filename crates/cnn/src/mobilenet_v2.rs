@@ -32,7 +32,7 @@ use fornax_nn_core::ConfigError;
 use crate::backbone::{Backbone, assert_images};
 use crate::block::{
     Activation, ConvNorm, Convolution, Init, InvertedResidual, InvertedResidualConfig, Norm, at_least_one,
-    global_avg_pool, linear, probability,
+    global_avg_pool, inverted_residual, linear, multiple_of_eight, positive, probability, scaled,
 };
 use crate::classification::Classifier;
 use crate::geometry::{Stage, Window};
@@ -87,33 +87,33 @@ impl MobileNetV2Config {
             ("in_channels", self.in_channels),
             ("head", self.head),
         ])?;
-        if !(self.width.is_finite() && self.width > 0.0) {
-            return Err(ConfigError::new(
-                "width",
-                format!("must be positive and finite, got {}", self.width),
-            ));
-        }
+        positive("width", self.width)?;
         probability("dropout", self.dropout)
     }
 
-    /// `channels` times `factor` as a multiple of eight, and no more than a tenth below that.
-    fn rounded(channels: usize, factor: f64) -> usize {
-        let exact = channels as f64 * factor;
-        let nearest = (((exact + 4.0) as usize) / 8 * 8).max(8);
-        if (nearest as f64) < 0.9 * exact { nearest + 8 } else { nearest }
+    /// The same network with every width multiplied by `factor`.
+    #[must_use]
+    pub fn scaled(self, factor: f64) -> Self {
+        let (head, width) = (scaled(self.head, factor.min(1.0)), self.width * factor);
+        self.with_head(head).with_width(width)
+    }
+
+    /// `channels` times the factor.
+    fn rounded(&self, channels: usize) -> usize {
+        multiple_of_eight(channels as f64 * self.width)
     }
 
     fn last(&self) -> usize {
-        Self::rounded(self.head, self.width.max(1.0))
+        multiple_of_eight(self.head as f64 * self.width.max(1.0))
     }
 
     /// The blocks one after the other.
     fn blocks(&self) -> Vec<InvertedResidualConfig> {
-        let mut inputs = Self::rounded(STEM, self.width);
+        let mut inputs = self.rounded(STEM);
         let mut blocks = Vec::new();
         for [expansion, channels, count, stride] in GROUPS {
             for i in 0..count {
-                let outputs = Self::rounded(channels, self.width);
+                let outputs = self.rounded(channels);
                 blocks.push(InvertedResidualConfig {
                     inputs,
                     expanded: expansion * inputs,
@@ -134,19 +134,8 @@ impl MobileNetV2Config {
 
     /// The maps [`forward_features`](Backbone::forward_features) returns: the last one at each of the strides 2 to 32.
     pub fn stages(&self) -> Vec<Stage> {
-        let mut stages = Vec::new();
-        let mut current = Stage::new(Self::rounded(STEM, self.width), vec![Window::new(3, 2, 1)]);
-        for block in self.blocks() {
-            if block.stride > 1 {
-                stages.push(current);
-                current = Stage::new(block.outputs, Vec::new());
-            }
-            current.channels = block.outputs;
-            current.windows.push(block.window());
-        }
-        current.channels = self.last();
-        stages.push(current);
-        stages
+        let stem = (self.rounded(STEM), Window::new(3, 2, 1));
+        inverted_residual::stages(stem, &self.blocks(), self.last())
     }
 
     /// Builds the network: convolutions normal with σ = √(2 / fan_out), the output layer normal with σ = 0.01.
@@ -161,9 +150,9 @@ impl MobileNetV2Config {
             Feature::ConvNorm(ConvNorm::new(conv, Norm::default(), Activation::Relu6, device))
         };
         let blocks = self.blocks();
-        let mut features = vec![conv_norm([self.in_channels, Self::rounded(STEM, self.width)], 3, 2)];
+        let mut features = vec![conv_norm([self.in_channels, self.rounded(STEM)], 3, 2)];
         for block in &blocks {
-            features.push(Feature::Block(Block { conv: block.init(device)?, stride: block.stride }));
+            features.push(Feature::Block(Block { conv: block.init(device)? }));
         }
         let inputs = blocks.last().map_or(0, |block| block.outputs);
         features.push(conv_norm([inputs, self.last()], 1, 1));
@@ -183,8 +172,6 @@ impl MobileNetV2Config {
 pub struct Block {
     /// The block.
     pub conv: InvertedResidual,
-    /// Its stride.
-    pub stride: usize,
 }
 
 /// A step of the feature extraction.
@@ -226,7 +213,7 @@ impl Backbone for MobileNetV2 {
             x = match feature {
                 Feature::ConvNorm(layer) => layer.forward(x),
                 Feature::Block(block) => {
-                    if block.stride > 1 {
+                    if block.conv.stride > 1 {
                         maps.push(x.clone()); // the last map before it is halved
                     }
                     block.conv.forward(x)
@@ -254,25 +241,5 @@ impl Classifier for MobileNetV2 {
         let device = self.classifier.1.weight.device();
         self.classifier.1 = linear([self.config.last(), num_classes], Init::Normal(0.01), &device);
         Ok(self)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn channels_are_multiples_of_eight_never_a_tenth_too_few() {
-        for channels in 1..400 {
-            for factor in [0.1, 0.35, 0.5, 0.75, 1.0, 1.4] {
-                let rounded = MobileNetV2Config::rounded(channels, factor);
-                let exact = channels as f64 * factor;
-                assert!(rounded >= 8 && rounded.is_multiple_of(8));
-                assert!(
-                    rounded as f64 >= 0.9 * exact && (rounded as f64) < exact + 12.0,
-                    "{channels} · {factor}"
-                );
-            }
-        }
     }
 }

@@ -33,8 +33,7 @@
 //!
 //! 1. A bottleneck halves the map in its 3 × 3, not in its first 1 × 1, which would pass over three of four pixels; the
 //!    variant is known as v1.5 and is torchvision's.
-//! 2. The small-image stem is put before the four stages of the ImageNet networks; the paper's CIFAR networks have three
-//!    stages of 16, 32 and 64 channels.
+//! 2. The small-image stem stands before the ImageNet networks' four stages; the paper's CIFAR networks have three.
 
 use burn::config::Config;
 use burn::module::Module;
@@ -45,7 +44,7 @@ use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 
 use crate::backbone::{Backbone, assert_images};
-use crate::block::{Convolution, Init, Norm, at_least_one, global_avg_pool, linear, max_pool};
+use crate::block::{Convolution, Init, Norm, at_least_one, global_avg_pool, linear, max_pool, scaled};
 use crate::classification::Classifier;
 use crate::geometry::{Stage, Window};
 
@@ -135,6 +134,13 @@ impl ResNetConfig {
         Self::resnet18_cifar().with_in_channels(1).with_channels([16, 32, 64, 128])
     }
 
+    /// The same network with every width multiplied by `factor`.
+    #[must_use]
+    pub fn scaled(mut self, factor: f64) -> Self {
+        self.channels = self.channels.map(|channels| scaled(channels, factor));
+        self
+    }
+
     /// Checks every field.
     ///
     /// # Errors
@@ -151,8 +157,7 @@ impl ResNetConfig {
             ("width_per_group", self.width_per_group),
         ])?;
         if !self.bottleneck && (self.groups, self.width_per_group) != (1, 64) {
-            let reason =
-                format!("only bottlenecks have groups, got {} × {}", self.groups, self.width_per_group);
+            let reason = format!("only in bottlenecks, got {} × {}", self.groups, self.width_per_group);
             return Err(ConfigError::new("groups", reason));
         }
         if self.channels.iter().any(|&channels| self.width(channels) == 0) {
@@ -203,20 +208,18 @@ impl ResNetConfig {
     /// [`ConfigError`] as from [`validate`](Self::validate).
     pub fn init(&self, device: &Device) -> Result<ResNet, ConfigError> {
         self.validate()?;
-        let stem = self.stem();
-        let conv1 = Convolution::new([self.in_channels, self.channels[0]], stem.kernel, Init::HeFanOut);
+        let conv1 = Convolution::by([self.in_channels, self.channels[0]], self.stem(), Init::HeFanOut);
         let mut inputs = self.channels[0];
         let mut stage = |i: usize| -> Vec<Block> {
             let block = |block: usize| {
                 let stride = if i > 0 && block == 0 { 2 } else { 1 };
-                let built = self.block(inputs, self.channels[i], stride, device);
-                inputs = self.outputs(self.channels[i]);
-                built
+                let inputs = std::mem::replace(&mut inputs, self.outputs(self.channels[i]));
+                self.block(inputs, self.channels[i], stride, device)
             };
             (0..self.blocks[i]).map(block).collect()
         };
         Ok(ResNet {
-            conv1: conv1.stride(stem.stride).init(device),
+            conv1: conv1.init(device),
             bn1: Norm::default().init(self.channels[0], device),
             layer1: stage(0),
             layer2: stage(1),
@@ -291,7 +294,7 @@ impl Classifier for ResNet {
     fn reset_classifier(mut self, num_classes: usize) -> Result<Self, ConfigError> {
         self.config.num_classes = num_classes;
         self.config.validate()?;
-        let [inputs, _] = self.fc.weight.dims();
+        let inputs = self.config.outputs(self.config.channels[3]);
         self.fc = linear([inputs, num_classes], Init::Default, &self.fc.weight.device());
         Ok(self)
     }

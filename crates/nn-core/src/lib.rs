@@ -14,6 +14,7 @@ pub mod landscape;
 pub mod loss;
 pub mod lr_find;
 pub mod metric;
+pub mod name;
 pub mod optim;
 #[cfg(feature = "plot")]
 pub mod plot;
@@ -28,7 +29,6 @@ mod devices;
 #[cfg(test)]
 #[path = "tests/differences.rs"]
 mod differences;
-mod name;
 mod noise;
 mod unit;
 

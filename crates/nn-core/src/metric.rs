@@ -2,6 +2,12 @@
 
 use burn::tensor::Tensor;
 
+mod reliability;
+mod temperature;
+
+pub use reliability::{Bin, Reliability};
+pub use temperature::{Temperature, TemperatureError};
+
 /// The outcome of classifying a labelled set, sample by sample.
 ///
 /// ```text
@@ -79,6 +85,30 @@ impl Classification {
         right as f64 / self.targets.len().max(1) as f64
     }
 
+    /// Share of samples whose true class is among the `k` most probable, in [0, 1]; zero for an empty set. Among equals the
+    /// first classes count as the more probable, so that k = 1 is the accuracy.
+    pub fn top_k_accuracy(&self, k: usize) -> f64 {
+        let before = |target: usize, row: &[f32]| {
+            let ahead = |(i, p): &(usize, &f32)| **p > row[target] || (**p == row[target] && *i < target);
+            row.iter().enumerate().filter(ahead).count()
+        };
+        let right = self.rows().filter(|(target, row)| before(*target, row) < k).count();
+        right as f64 / self.targets.len().max(1) as f64
+    }
+
+    /// How often the model is right, by how sure it is.
+    ///
+    /// # Panics
+    ///
+    /// When `bins` is zero.
+    pub fn reliability(&self, bins: usize) -> Reliability {
+        let beliefs = self.rows().map(|(target, row)| {
+            let (predicted, belief) = most_probable(row);
+            (f64::from(belief), predicted == target)
+        });
+        Reliability::new(beliefs, bins)
+    }
+
     /// Mean cross-entropy in nats. Probabilities are floored at the smallest positive f32, so a
     /// certain mistake costs 87.3 nats rather than infinity.
     pub fn loss(&self) -> f64 {
@@ -137,6 +167,16 @@ mod tests {
         let outcome = outcome();
         assert_eq!(outcome.accuracy(), 0.25);
         assert_eq!(outcome.confusion(), [[1, 0, 0], [1, 0, 1], [0, 1, 0]]);
+    }
+
+    #[test]
+    fn the_true_class_is_looked_for_among_the_first_k() {
+        // Ranks of the true classes: first, second, second, and last among the equals.
+        let outcome = outcome();
+        let shares: Vec<f64> = (0..=4).map(|k| outcome.top_k_accuracy(k)).collect();
+        assert_eq!(shares, [0.0, 0.25, 0.75, 1.0, 1.0]);
+        let tied = Classification::new(Tensor::from_data([[0.5, 0.5], [0.5, 0.5]], &Device::flex()), &[0, 1]);
+        assert_eq!((tied.top_k_accuracy(1), tied.accuracy()), (0.5, 0.5));
     }
 
     #[test]

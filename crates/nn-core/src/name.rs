@@ -18,7 +18,12 @@ pub(crate) fn parse(field: &str, text: &str) -> Result<(String, Option<f64>), Co
 }
 
 /// The error for a name that is none of `known`, with the nearest one when it is near.
-pub(crate) fn unknown(field: &str, name: &str, known: &[&str]) -> ConfigError {
+///
+/// ```
+/// let error = fornax_nn_core::name::unknown("activation", "rleu", &["relu", "tanh"]);
+/// assert_eq!(error.to_string(), r#"activation: unknown name "rleu"; did you mean "relu"? (known: relu, tanh)"#);
+/// ```
+pub fn unknown(field: &str, name: &str, known: &[&str]) -> ConfigError {
     let nearest = known.iter().map(|candidate| (distance(name, candidate), *candidate)).min();
     let suggestion = match nearest {
         Some((edits, candidate)) if edits <= 1 + candidate.len() / 3 => {

@@ -47,6 +47,20 @@ for k, s, p, d in (((2, 2), (2, 2), (0, 0), (1, 1)), ((3, 2), (2, 1), (1, 1), (1
     x = leaf("x", (2, 3, 9, 8))
     record(f"max_pool2d k{k[0]}{k[1]} s{s[0]}{s[1]} p{p[0]}{p[1]} d{d[0]}{d[1]}", F.max_pool2d(x, k, s, p, d), {"x": x})
 
+# A last window that hangs over the edge is kept, unless it would begin behind it.
+for k, s, p in ((3, 2, 0), (2, 2, 0), (3, 2, 1)):
+    x = leaf("x", (2, 3, 8, 7))
+    record(f"max_pool2d ceil k{k} s{s} p{p}", F.max_pool2d(x, k, s, p, ceil_mode=True), {"x": x})
+
+for k, s, p in ((2, 2, 0), (3, 2, 1)):
+    x = leaf("x", (2, 3, 8, 7))
+    record(f"avg_pool2d k{k} s{s} p{p}", F.avg_pool2d(x, k, s, p), {"x": x})
+
+# Grids that are smaller than the map, larger, and both.
+for height, width, side in ((9, 8, 6), (13, 13, 6), (3, 2, 6), (1, 1, 7), (2, 9, 4)):
+    x = leaf("x", (2, 3, height, width))
+    record(f"adaptive_avg_pool2d {height}x{width} to {side}", F.adaptive_avg_pool2d(x, side), {"x": x})
+
 leaves = {"x": leaf("x", (5, 7)), "weight": leaf("weight", (3, 7)), "bias": leaf("bias", (3,))}
 record("linear", F.linear(*leaves.values()), leaves)
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::Device;
-use fornax_cnn::lenet::{LeNet, LeNetConfig};
+use fornax_cnn::{Classifier, LeNet, LeNetConfig};
 use fornax_nn_core::metric::{Classification, most_probable};
 use fornax_nn_core::train::checkpoint;
 use fornax_prep::image::{Channels, ImageSet, ImageSpec, Kind, Normalisation, OpenSpec, load_images, open};

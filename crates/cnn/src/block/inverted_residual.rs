@@ -26,7 +26,7 @@ use fornax_nn_core::regularization::{DropPath, DropPathConfig};
 use super::{
     Activation, ConvNorm, Convolution, Init, Norm, SqueezeExcitation, SqueezeExcitationConfig, drop_path,
 };
-use crate::geometry::Window;
+use crate::geometry::{Stage, Window};
 
 /// What an [`InvertedResidual`] is built from.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -93,8 +93,30 @@ impl InvertedResidualConfig {
                 .init()
                 .map_err(|error| error.within("drop_path"))?,
             shortcut: self.stride == 1 && self.inputs == self.outputs,
+            stride: self.stride,
         })
     }
+}
+
+/// The maps of a chain of such blocks behind a stem of `channels`: the last one at each stride, the very last widened to
+/// `head` channels.
+pub(crate) fn stages(
+    (channels, stem): (usize, Window),
+    blocks: &[InvertedResidualConfig],
+    head: usize,
+) -> Vec<Stage> {
+    let mut stages = Vec::new();
+    let mut current = Stage::new(channels, vec![stem]);
+    for block in blocks {
+        if block.stride > 1 {
+            stages.push(std::mem::replace(&mut current, Stage::new(0, Vec::new())));
+        }
+        current.channels = block.outputs;
+        current.windows.push(block.window());
+    }
+    current.channels = head;
+    stages.push(current);
+    stages
 }
 
 /// A step of the sequence in an [`InvertedResidual`].
@@ -137,6 +159,8 @@ pub struct InvertedResidual {
     pub drop_path: DropPath,
     /// Whether the input is added to the branch.
     pub shortcut: bool,
+    /// Stride of the filter.
+    pub stride: usize,
 }
 
 impl InvertedResidual {

@@ -5,11 +5,13 @@
 //! | [`ConvNorm`] | convolution, batch normalisation, activation: the brick of every network since 2015 |
 //! | [`SqueezeExcitation`] | one weight for each channel, from what the whole map shows |
 //! | [`InvertedResidual`] | widen, filter each channel on its own, narrow: the block of the mobile networks |
+//! | [`Step`] | a layer of a plain chain |
 //! | [`drop_path`] | the branches of a residual network, dropped while training |
 //!
 //! Fields are named as torchvision's modules, but for two regular differences that
 //! [`torchvision_name`](crate::torchvision_name) undoes.
 
+pub mod chain;
 pub mod conv_norm;
 mod convolution;
 mod drop_path;
@@ -17,12 +19,15 @@ pub mod inverted_residual;
 mod pooling;
 pub mod squeeze_excitation;
 mod validate;
+mod width;
 
+pub use chain::Step;
 pub use conv_norm::{Activation, ConvNorm, Norm};
 pub use drop_path::drop_path;
 pub use inverted_residual::{InvertedResidual, InvertedResidualConfig, Layer};
-pub use pooling::{adaptive_avg_pool, global_avg_pool, max_pool, spatial_mean};
+pub use pooling::{adaptive_avg_pool, avg_pool, global_avg_pool, max_pool, spatial_mean};
 pub use squeeze_excitation::{SqueezeExcitation, SqueezeExcitationConfig};
 
 pub(crate) use convolution::{Convolution, Init, linear};
-pub(crate) use validate::{at_least_one, probability};
+pub(crate) use validate::{at_least_one, positive, probability};
+pub(crate) use width::{multiple_of_eight, scaled};

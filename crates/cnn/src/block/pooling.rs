@@ -1,8 +1,8 @@
 //! Pooling by [`Window`].
 
 use burn::tensor::Tensor;
-use burn::tensor::module::{adaptive_avg_pool2d, max_pool2d};
-use burn::tensor::ops::MaxPoolOptions;
+use burn::tensor::module::{adaptive_avg_pool2d, avg_pool2d, max_pool2d};
+use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
 
 use crate::geometry::Window;
 
@@ -20,6 +20,21 @@ pub fn max_pool(x: Tensor<4>, window: Window) -> Tensor<4> {
         .with_dilation([dilation, dilation])
         .with_ceil_mode(ceil_mode);
     max_pool2d(x, options)
+}
+
+/// The mean of each undilated window, channel by channel; padding counts as zeros.
+///
+/// # Shapes
+///
+/// - x: `[batch, channels, height, width]`
+/// - output: `[batch, channels, height′, width′]`, sizes as [`Window::output`] gives them
+pub fn avg_pool(x: Tensor<4>, window: Window) -> Tensor<4> {
+    let Window { kernel, stride, padding, ceil_mode, .. } = window;
+    let options = AvgPoolOptions::new([kernel, kernel])
+        .with_stride([stride, stride])
+        .with_padding([padding, padding])
+        .with_ceil_mode(ceil_mode);
+    avg_pool2d(x, options)
 }
 
 /// Means over a grid of side × side cells, whatever the size of the map.

@@ -17,3 +17,11 @@ pub(crate) fn probability(field: &str, value: f64) -> Result<(), ConfigError> {
     }
     Err(ConfigError::new(field, format!("must lie in [0, 1), got {value}")))
 }
+
+/// A factor on something that must stay a number above zero.
+pub(crate) fn positive(field: &str, value: f64) -> Result<(), ConfigError> {
+    if value.is_finite() && value > 0.0 {
+        return Ok(());
+    }
+    Err(ConfigError::new(field, format!("must be positive and finite, got {value}")))
+}

@@ -2,8 +2,13 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use fornax_cnn::geometry::{map_sizes, receptive_fields};
-use fornax_cnn::{Backbone, Classifier, ImageError, ResNetConfig};
+use fornax_cnn::classification::Batch;
+use fornax_cnn::geometry::{ReceptiveField, map_sizes, receptive_fields, smallest_side};
+use fornax_cnn::{
+    AlexNetConfig, Backbone, Classifier, ConvNextConfig, DenseNetConfig, EfficientNetConfig, GoogLeNetConfig,
+    ImageError, LeNetConfig, MobileNetV2Config, MobileNetV3Config, Options, ResNetConfig, SqueezeNetConfig,
+    VggConfig, create, list,
+};
 use fornax_nn_core::check::fill;
 
 /// Two blocks a stage at most, a few channels: every structure, little arithmetic.
@@ -43,6 +48,153 @@ fn maps_have_the_sizes_that_the_windows_give() {
 }
 
 #[test]
+fn every_registered_network_makes_the_maps_it_lists() {
+    for name in list("*") {
+        let (options, [height, width]) = match name {
+            "lenet5" => (Options::new(4).with_image_size(Some([33, 38])), [33, 38]),
+            name if name.starts_with("resnext") => (Options::new(4).with_width(0.25), [71, 66]),
+            _ => (Options::new(4).with_width(0.125), [71, 66]),
+        };
+        let model = create(name, &options, &Device::flex()).unwrap();
+        let stages = model.stages();
+        let (rows, columns) = (map_sizes(&stages, height).unwrap(), map_sizes(&stages, width).unwrap());
+        let maps = model.forward_features(Tensor::zeros([1, 3, height, width], &Device::flex()));
+        assert_eq!(maps.len(), stages.len(), "{name}");
+        for (i, (map, info)) in maps.iter().zip(model.feature_info()).enumerate() {
+            assert_eq!(map.dims(), [1, info.channels, rows[i], columns[i]], "map {i} of {name}");
+        }
+        let strides: Vec<usize> = model.feature_info().iter().map(|info| info.stride).collect();
+        assert!(strides.windows(2).all(|pair| pair[0] < pair[1]), "one map a stride: {strides:?} of {name}");
+    }
+}
+
+#[test]
+fn every_registered_network_takes_its_smallest_image_and_refuses_less() {
+    for name in list("*").into_iter().filter(|name| *name != "lenet5") {
+        let width = if name.starts_with("resnext") { 0.25 } else { 0.125 };
+        let model = create(name, &Options::new(4).with_width(width), &Device::flex()).unwrap();
+        let smallest = smallest_side(&model.stages());
+        let images = |side| Tensor::zeros([1, 3, side, side], &Device::flex());
+        assert_eq!(model.forward(images(smallest)).dims(), [1, 4], "{name} at {smallest}");
+        let below = smallest - 1;
+        let refusal = ImageError::TooSmall { height: below, width: below, smallest };
+        assert_eq!(model.check_images([1, 3, below, below]), Err(refusal), "{name}");
+        assert_eq!(
+            model.check_images([1, 2, smallest, smallest]),
+            Err(ImageError::Channels { actual: 2, expected: 3 }),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn lenet_takes_images_of_its_own_size_only() {
+    let model = LeNetConfig::lenet5().init(&Device::flex()).unwrap();
+    assert_eq!(model.check_images([2, 1, 28, 28]), Ok(()));
+    let error = model.check_images([2, 1, 32, 28]).unwrap_err();
+    assert_eq!(error, ImageError::Size { actual: [32, 28], expected: [28, 28] });
+    assert_eq!(error.to_string(), "images of 32 × 28 pixels, expected 28 × 28");
+    let error = model.check_images([2, 3, 28, 28]).unwrap_err();
+    assert_eq!(error, ImageError::Channels { actual: 3, expected: 1 });
+}
+
+#[test]
+fn every_registered_network_takes_a_new_classifier() {
+    for name in list("*") {
+        let side = if name == "lenet5" { 28 } else { 64 };
+        let width = if name.starts_with("resnext") { 0.25 } else { 0.125 };
+        let device = Device::flex().autodiff();
+        let model = fill::fill(create(name, &Options::new(4).with_width(width), &device).unwrap());
+        let images: Tensor<4> = fill::input("images", [2, 3, side, side], &Device::flex());
+        let before = model.valid().forward_features(images.clone()).pop().unwrap();
+        let model = model.reset_classifier(7).unwrap();
+        assert_eq!(model.num_classes(), 7, "{name}");
+        let after = model.valid().forward_features(images.clone()).pop().unwrap();
+        assert_eq!(after.clone().into_data(), before.into_data(), "{name}");
+        assert_eq!(model.valid().forward_head(after).dims(), [2, 7], "{name}");
+        let targets = fill::targets("targets", [2], 7, &device);
+        let loss = model.training_loss(Batch { images: images.autodiff(), targets });
+        assert!(loss.into_scalar::<f32>().is_finite(), "{name}");
+        assert_eq!(model.reset_classifier(0).unwrap_err().field, "num_classes", "{name}");
+    }
+}
+
+#[test]
+fn unusable_sizes_of_every_family_are_named() {
+    let device = Device::flex();
+    macro_rules! refused {
+        ($($config:expr => $field:literal;)+) => {
+            $( assert_eq!($config.init(&device).unwrap_err().field, $field); )+
+        };
+    }
+    refused! {
+        AlexNetConfig::alexnet().with_channels([64, 0, 384, 256, 256]) => "channels";
+        AlexNetConfig::alexnet().with_hidden(0) => "hidden";
+        AlexNetConfig::alexnet().with_dropout(1.0) => "dropout";
+        VggConfig::new([1, 1, 0, 2, 2]) => "layers";
+        VggConfig::vgg11().with_dropout(-0.1) => "dropout";
+        SqueezeNetConfig::new([64, 0], [0, 2, 4]) => "stem";
+        SqueezeNetConfig::new([64, 3], [0, 4, 2]) => "pool_before";
+        SqueezeNetConfig::new([64, 3], [0, 2, 8]) => "pool_before";
+        SqueezeNetConfig::squeezenet1_1().with_squeeze([16, 16, 32, 32, 48, 48, 64, 0]) => "squeeze";
+        GoogLeNetConfig::googlenet().with_width(f64::INFINITY) => "width";
+        GoogLeNetConfig::googlenet().with_auxiliary_dropout(f64::NAN) => "auxiliary_dropout";
+        DenseNetConfig::new([6, 12, 0, 16]) => "blocks";
+        DenseNetConfig::densenet121().with_growth(0) => "growth";
+        DenseNetConfig::densenet121().with_stem(0) => "stem";
+        MobileNetV2Config::mobilenet_v2().with_width(-1.0) => "width";
+        MobileNetV3Config::mobilenet_v3_large().with_width(0.0) => "width";
+        EfficientNetConfig::new(1.0, 0.0, 0.2) => "depth";
+        EfficientNetConfig::new(1.0, 1.0, 0.2).with_drop_path(1.0) => "drop_path";
+        ConvNextConfig::new([3, 3, 9, 3], [96, 192, 0, 768], 0.1) => "channels";
+        ConvNextConfig::new([3, 3, 9, 3], [96, 192, 384, 768], 1.0) => "drop_path";
+        ConvNextConfig::convnext_tiny().with_layer_scale(f64::NAN) => "layer_scale";
+        ConvNextConfig::convnext_tiny().with_num_classes(0) => "num_classes";
+    }
+}
+
+/// The pixels that change unit (row, column) of map `i`: first and one past the last, in rows and in columns.
+fn pixels_seen<B: Backbone>(
+    model: &B,
+    i: usize,
+    side: usize,
+    [row, column]: [usize; 2],
+) -> [(usize, usize); 2] {
+    let device = Device::flex().autodiff();
+    let images = fill::input("images", [8, model.in_channels(), side, side], &device).require_grad();
+    let map = model.forward_features(images.clone()).swap_remove(i);
+    let gradients = map.narrow(2, row, 1).narrow(3, column, 1).sum().backward();
+    let seen: Vec<f32> = images.grad(&gradients).unwrap().into_data().iter::<f32>().collect();
+    let touched: Vec<usize> = (0..seen.len()).filter(|&at| seen[at] != 0.0).collect();
+    let extent = |axis: &dyn Fn(usize) -> usize| {
+        let places = touched.iter().map(|&at| axis(at));
+        (places.clone().min().unwrap(), places.max().unwrap() + 1)
+    };
+    [extent(&|at| at % (side * side) / side), extent(&|at| at % side)]
+}
+
+#[test]
+fn receptive_fields_hold_in_networks_without_a_maximum() {
+    // Maxima hide most pixels from the gradient: networks that filter and average only.
+    let device = Device::flex().autodiff();
+    let side = 64;
+    let densenet = DenseNetConfig::new([1, 2, 1, 1]).with_growth(4).with_stem(4).with_small_images(true);
+    let densenet = fill::fill(densenet.init(&device).unwrap()).freeze();
+    let convnext = ConvNextConfig::new([1, 1, 1, 1], [4, 4, 4, 4], 0.0);
+    let convnext = fill::fill(convnext.init(&device).unwrap()).freeze();
+    let check =
+        |name: &str, fields: Vec<ReceptiveField>, seen: &dyn Fn(usize, [usize; 2]) -> [(usize, usize); 2]| {
+            for (i, field) in fields.iter().enumerate().take(3) {
+                let middle = (side / field.jump / 2).saturating_sub(1);
+                let expected = [field.of_unit(middle, side), field.of_unit(middle / 2, side)];
+                assert_eq!(seen(i, [middle, middle / 2]), expected, "map {i} of {name}");
+            }
+        };
+    check("densenet", receptive_fields(&densenet.stages()), &|i, unit| pixels_seen(&densenet, i, side, unit));
+    check("convnext", receptive_fields(&convnext.stages()), &|i, unit| pixels_seen(&convnext, i, side, unit));
+}
+
+#[test]
 fn a_unit_sees_its_receptive_field_and_nothing_else() {
     let side = 96;
     let device = Device::flex().autodiff();
@@ -51,24 +203,10 @@ fn a_unit_sees_its_receptive_field_and_nothing_else() {
     let model = fill::fill(config.init(&device).unwrap()).freeze();
     let fields = receptive_fields(&config.stages());
     for (i, field) in fields.iter().enumerate().take(3) {
-        let images = fill::input("images", [8, 1, side, side], &device).require_grad();
-        let map = model.forward_features(images.clone()).swap_remove(i);
-        let [.., rows, columns] = map.dims();
-        let (row, column) = (rows / 2, columns / 3);
-        let unit = map.narrow(2, row, 1).narrow(3, column, 1);
-        let gradients = unit.sum().backward();
-        let seen: Vec<f32> = images.grad(&gradients).unwrap().into_data().iter::<f32>().collect();
-        let touched: Vec<(usize, usize)> = seen
-            .iter()
-            .enumerate()
-            .filter(|(_, value)| **value != 0.0)
-            .map(|(at, _)| (at % (side * side) / side, at % side))
-            .collect();
-        let extent = |axis: fn(&(usize, usize)) -> usize| {
-            (touched.iter().map(axis).min().unwrap(), touched.iter().map(axis).max().unwrap() + 1)
-        };
-        assert_eq!(extent(|at| at.0), field.of_unit(row, side), "rows, map {i}");
-        assert_eq!(extent(|at| at.1), field.of_unit(column, side), "columns, map {i}");
+        let side_of_map = map_sizes(&config.stages(), side).unwrap()[i];
+        let unit = [side_of_map / 2, side_of_map / 3];
+        let expected = unit.map(|index| field.of_unit(index, side));
+        assert_eq!(pixels_seen(&model, i, side, unit), expected, "map {i}");
     }
 }
 

@@ -2,27 +2,63 @@
 
 use burn::tensor::{Device, Tensor};
 use fornax_cnn::classification::Batch;
-use fornax_cnn::lenet::{self, LeNet, LeNetConfig};
-use fornax_cnn::{Backbone, Classifier, MobileNetV2, MobileNetV2Config, ResNet, ResNetConfig};
+use fornax_cnn::registry::{self, Model, ModelConfig, Options};
+use fornax_cnn::{
+    AlexNet, AlexNetConfig, Backbone, Classifier, ConvNext, ConvNextConfig, DenseNet, DenseNetConfig,
+    EfficientNet, EfficientNetConfig, GoogLeNet, GoogLeNetConfig, LeNet, LeNetConfig, MobileNetV2,
+    MobileNetV2Config, MobileNetV3, MobileNetV3Config, ResNet, ResNetConfig, SqueezeNet, SqueezeNetConfig,
+    Vgg, VggConfig,
+};
 use fornax_nn_core::check::contract::{Contract, Output};
 use fornax_nn_core::check::fill;
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::torchvision::fixture;
+
 fornax_nn_core::contract! {
-    lenet5: LeNetCase { config: LeNetConfig::lenet5(), parameters: 61_706 };
-    digits: LeNetCase { config: LeNetConfig::digits(), parameters: 96_678 };
+    lenet5: Classification { config: LeNetConfig::lenet5(), side: 28, parameters: 61_706 };
+    digits: Classification { config: LeNetConfig::digits(), side: 16, parameters: 96_678 };
+    resnet: Classification { config: narrow(ResNetConfig::resnet18_digits()), side: 16, parameters: 3_856 };
+    mobilenet_v3: Classification { config: narrow_mobilenet_v3(), side: 32, parameters: 118_300 };
 }
 
-// Not yet compared on ndarray and wgpu.
+// One small network a family, trained; numbers of parameters by torchvision's own constructors or by hand.
 fornax_nn_core::contract! {
     on flex;
-    mobilenet_v2: Classification { config: narrow_mobilenet(), side: 32, parameters: 43_332 };
-    resnet: Classification { config: narrow(ResNetConfig::resnet18_digits()), side: 16, parameters: 3_856 };
+    alexnet: Classification { config: AlexNetConfig::alexnet().scaled(1.0 / 16.0).with_hidden(32).with_in_channels(1).with_num_classes(4), side: 64, parameters: 29_760 };
+    vgg: Classification { config: VggConfig::vgg11_bn().scaled(1.0 / 16.0).with_hidden(32).with_in_channels(1).with_num_classes(4), side: 32, parameters: 87_948 };
+    squeezenet: Classification { config: SqueezeNetConfig::squeezenet1_1().scaled(0.125).with_in_channels(1).with_num_classes(4), side: 32, parameters: 11_916 };
+    googlenet: Classification { config: GoogLeNetConfig::googlenet().scaled(0.125).with_num_classes(4), side: 32, parameters: 159_604 };
     resnext: Classification { config: narrow(ResNetConfig::resnext50_32x4d()).with_groups(2).with_width_per_group(32), side: 32, parameters: 5_884 };
+    densenet: Classification { config: DenseNetConfig::new([2; 4]).with_growth(4).with_stem(8).with_num_classes(4), side: 32, parameters: 8_076 };
+    mobilenet_v2: Classification { config: narrow_mobilenet_v2(), side: 32, parameters: 43_332 };
+    efficientnet: Classification { config: EfficientNetConfig::new(0.25, 0.5, 0.2).with_num_classes(4), side: 32, parameters: 200_106 };
+    convnext: Classification { config: ConvNextConfig::new([1, 1, 2, 1], [8, 12, 16, 20], 0.1).with_num_classes(4), side: 32, parameters: 16_220 };
 }
 
-/// A tenth of the width, for images of a few pixels.
-fn narrow_mobilenet() -> MobileNetV2Config {
+/// Every registered preset, narrow, and its published size counted.
+macro_rules! registered {
+    ($($family:ident($config:ident): $($preset:ident)+;)+) => {
+        mod registered {
+            use super::*;
+
+            fornax_nn_core::contract! {
+                on flex, untrained;
+                $( $( $preset: Registered { name: stringify!($preset) }; )+ )+
+            }
+        }
+    };
+}
+
+fornax_cnn::models!(registered);
+
+/// A quarter of the width, for images of a few pixels.
+fn narrow_mobilenet_v3() -> MobileNetV3Config {
+    MobileNetV3Config::mobilenet_v3_small().with_width(0.25).with_num_classes(4)
+}
+
+/// A tenth of the width.
+fn narrow_mobilenet_v2() -> MobileNetV2Config {
     MobileNetV2Config::mobilenet_v2().with_width(0.1).with_head(24).with_in_channels(1).with_num_classes(4)
 }
 
@@ -34,50 +70,73 @@ fn narrow(config: ResNetConfig) -> ResNetConfig {
         .with_num_classes(4)
 }
 
-struct LeNetCase {
-    config: LeNetConfig,
-    parameters: usize,
+struct Registered {
+    name: &'static str,
 }
 
-impl LeNetCase {
-    fn images(&self, batch: usize, device: &Device) -> Tensor<4> {
-        let [height, width] = self.config.image_size;
-        fill::input("images", [batch, self.config.in_channels, height, width], device)
+impl Registered {
+    fn side(&self) -> usize {
+        match self.name {
+            "lenet5" => 28,
+            "alexnet" => 64,
+            _ => 32,
+        }
     }
 }
 
-impl Contract for LeNetCase {
-    type Config = LeNetConfig;
-    type Model = LeNet;
+impl Contract for Registered {
+    type Config = ModelConfig;
+    type Model = Model;
 
-    fn config(&self) -> LeNetConfig {
-        self.config.clone()
+    fn config(&self) -> ModelConfig {
+        // Fewer channels leave a bottleneck of ResNeXt none in a group.
+        let width = if self.name.starts_with("resnext") { 0.25 } else { 0.125 };
+        registry::config(self.name, &Options::new(4).with_width(width)).unwrap()
     }
 
-    fn without_noise(&self) -> LeNetConfig {
-        self.config().with_dropout(0.0)
+    fn without_noise(&self) -> ModelConfig {
+        without_noise(&self.config())
     }
 
-    fn init(&self, config: &LeNetConfig, device: &Device) -> LeNet {
+    fn init(&self, config: &ModelConfig, device: &Device) -> Model {
         config.init(device).unwrap()
     }
 
-    fn forward(&self, model: &LeNet, batch: usize, device: &Device) -> Output {
-        model.forward(self.images(batch, device)).into()
+    fn forward(&self, model: &Model, batch: usize, device: &Device) -> Output {
+        model.forward(images(model, batch, self.side(), device)).into()
     }
 
-    fn loss(&self, model: &LeNet, batch: usize, device: &Device) -> Tensor<1> {
-        let targets = fill::targets("targets", [batch], self.config.num_classes, device);
-        lenet::loss(model.forward(self.images(batch, device)), targets)
+    fn loss(&self, model: &Model, batch: usize, device: &Device) -> Tensor<1> {
+        training_loss(model, batch, self.side(), device)
     }
 
     fn output_shape(&self, batch: usize) -> Vec<usize> {
-        vec![batch, self.config.num_classes]
+        vec![batch, 4]
+    }
+
+    fn published(&self) -> ModelConfig {
+        let options = match self.name {
+            "lenet5" => Options::new(10).with_in_channels(1),
+            _ => Options::new(1000),
+        };
+        registry::config(self.name, &options).unwrap()
     }
 
     fn parameters(&self) -> usize {
-        self.parameters
+        match self.name {
+            "lenet5" => 61_706, // the paper's layers in Burn's form: torchvision has none
+            name => fixture().entry(&format!("{name}.parameters")).unwrap().values[0] as usize,
+        }
     }
+}
+
+fn images<M: Backbone>(model: &M, batch: usize, side: usize, device: &Device) -> Tensor<4> {
+    fill::input("images", [batch, model.in_channels(), side, side], device)
+}
+
+fn training_loss<M: Classifier>(model: &M, batch: usize, side: usize, device: &Device) -> Tensor<1> {
+    let targets = fill::targets("targets", [batch], model.num_classes(), device);
+    model.training_loss(Batch { images: images(model, batch, side, device), targets })
 }
 
 /// A classifier on square images; one `impl` a family.
@@ -88,7 +147,7 @@ struct Classification<C> {
 }
 
 macro_rules! classification {
-    ($config:ty => $model:ty) => {
+    ($($config:ty => $model:ty;)+) => { $(
         impl Contract for Classification<$config> {
             type Config = $config;
             type Model = $model;
@@ -106,15 +165,11 @@ macro_rules! classification {
             }
 
             fn forward(&self, model: &$model, batch: usize, device: &Device) -> Output {
-                let shape = [batch, model.in_channels(), self.side, self.side];
-                model.forward(fill::input("images", shape, device)).into()
+                model.forward(images(model, batch, self.side, device)).into()
             }
 
             fn loss(&self, model: &$model, batch: usize, device: &Device) -> Tensor<1> {
-                let shape = [batch, model.in_channels(), self.side, self.side];
-                let images = fill::input("images", shape, device);
-                let targets = fill::targets("targets", [batch], model.num_classes(), device);
-                model.training_loss(Batch { images, targets })
+                training_loss(model, batch, self.side, device)
             }
 
             fn output_shape(&self, batch: usize) -> Vec<usize> {
@@ -125,16 +180,27 @@ macro_rules! classification {
                 self.parameters
             }
         }
-    };
+    )+ };
 }
 
-classification!(ResNetConfig => ResNet);
-classification!(MobileNetV2Config => MobileNetV2);
+classification! {
+    LeNetConfig => LeNet;
+    AlexNetConfig => AlexNet;
+    VggConfig => Vgg;
+    SqueezeNetConfig => SqueezeNet;
+    GoogLeNetConfig => GoogLeNet;
+    ResNetConfig => ResNet;
+    DenseNetConfig => DenseNet;
+    MobileNetV2Config => MobileNetV2;
+    MobileNetV3Config => MobileNetV3;
+    EfficientNetConfig => EfficientNet;
+    ConvNextConfig => ConvNext;
+}
 
 /// The same configuration with every probability of dropping something set to zero.
 fn without_noise<C: Serialize + DeserializeOwned>(config: &C) -> C {
     let mut fields = serde_json::to_value(config).unwrap();
-    for name in ["dropout", "drop_path"] {
+    for name in ["dropout", "auxiliary_dropout", "drop_path"] {
         if let Some(field) = fields.get_mut(name) {
             *field = 0.0.into();
         }

@@ -4,7 +4,10 @@ use burn::tensor::{DType, Device, Tensor};
 use fornax_cnn::block::{Activation, InvertedResidualConfig, Norm};
 use fornax_cnn::classification::Batch;
 use fornax_cnn::lenet::{self, LeNetConfig};
-use fornax_cnn::{Classifier, ResNetConfig};
+use fornax_cnn::{
+    AlexNetConfig, Classifier, ConvNextConfig, DenseNetConfig, GoogLeNetConfig, ResNetConfig,
+    SqueezeNetConfig, VggConfig,
+};
 use fornax_nn_core::check::{GradCheck, fill};
 
 #[test]
@@ -44,6 +47,64 @@ fn basic_blocks_have_the_gradient_of_their_loss() {
 fn grouped_bottlenecks_have_the_gradient_of_their_loss() {
     let config = ResNetConfig::resnet50().with_groups(2).with_width_per_group(64).with_small_images(true);
     resnet_has_the_gradient_of_its_loss(config, 3 + 4 * 9 + 4 * 3 + 2);
+}
+
+/// One direction for each of `parameters` tensors, images of three channels.
+fn has_the_gradient_of_its_loss<M: Classifier>(model: M, side: usize, parameters: usize) {
+    let model = fill::fill(model);
+    let images = fill::data("images", &[3, 3, side, side]);
+    let images = Tensor::<4>::from_data(images, (&Device::flex().autodiff(), DType::F64));
+    let targets = fill::targets("targets", [3], model.num_classes(), &images.device());
+    let batch = Batch { images, targets };
+    let report = GradCheck::new().model(model, |model| model.training_loss(batch.clone())).unwrap();
+    assert_eq!((report.compared, report.excepted), (parameters, 0));
+}
+
+#[test]
+fn plain_chains_have_the_gradient_of_their_loss() {
+    let device = Device::flex().autodiff();
+    // Weight and bias of five convolutions and three linear layers.
+    let config = AlexNetConfig::new()
+        .with_num_classes(3)
+        .with_channels([4, 6, 6, 4, 4])
+        .with_hidden(8)
+        .with_dropout(0.0);
+    has_the_gradient_of_its_loss(config.init(&device).unwrap(), 67, 2 * (5 + 3));
+    // The same of eight and three, and of eight normalisations.
+    let config = VggConfig::vgg11_bn().with_channels([4, 4, 6, 6, 6]).with_hidden(8).with_dropout(0.0);
+    has_the_gradient_of_its_loss(config.with_num_classes(3).init(&device).unwrap(), 36, 2 * (8 + 3 + 8));
+}
+
+#[test]
+fn fire_blocks_have_the_gradient_of_their_loss() {
+    let config = SqueezeNetConfig::new([6, 3], [0, 2, 4]).with_squeeze([2, 2, 3, 3, 2, 2, 3, 3]);
+    let model = config.with_dropout(0.0).with_num_classes(3).init(&Device::flex().autodiff()).unwrap();
+    has_the_gradient_of_its_loss(model, 36, 2 + 8 * 6 + 2);
+}
+
+#[test]
+fn inception_blocks_and_auxiliary_classifiers_have_the_gradient_of_their_loss() {
+    let config =
+        GoogLeNetConfig::googlenet().scaled(1.0 / 16.0).with_dropout(0.0).with_auxiliary_dropout(0.0);
+    let model = config.with_num_classes(3).init(&Device::flex().autodiff()).unwrap();
+    // Three tensors each of 3 + 9 · 6 convolutions, the output layer, two heads of a convolution and two linear layers.
+    has_the_gradient_of_its_loss(model, 44, 3 * (3 + 9 * 6) + 2 + 2 * (3 + 4));
+}
+
+#[test]
+fn dense_blocks_have_the_gradient_of_their_loss() {
+    let config = DenseNetConfig::new([2, 1, 1, 2]).with_growth(3).with_stem(4).with_num_classes(3);
+    let model = config.init(&Device::flex().autodiff()).unwrap();
+    // The stem, six tensors a layer, three a transition, the last normalisation, the output layer.
+    has_the_gradient_of_its_loss(model, 35, 3 + 6 * 6 + 3 * 3 + 2 + 2);
+}
+
+#[test]
+fn convnexts_blocks_have_the_gradient_of_their_loss() {
+    let config = ConvNextConfig::new([1; 4], [4, 4, 6, 6], 0.0).with_num_classes(3);
+    let model = config.init(&Device::flex().autodiff()).unwrap();
+    // Stem and three halvings of four, nine a block, normalisation and output layer.
+    has_the_gradient_of_its_loss(model, 33, 4 * 4 + 4 * 9 + 2 + 2);
 }
 
 fn inverted_residual_has_its_gradient(config: InvertedResidualConfig, parameters: usize) {

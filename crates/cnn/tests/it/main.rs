@@ -2,6 +2,8 @@
 
 mod backbones;
 mod contract;
+mod explain;
 mod gradients;
 mod parity;
+mod registry;
 mod torchvision;

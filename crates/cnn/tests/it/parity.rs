@@ -9,6 +9,9 @@ use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::module::{conv2d, linear};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
+use fornax_cnn::Classifier;
+use fornax_cnn::block::{adaptive_avg_pool, avg_pool, max_pool};
+use fornax_cnn::geometry::Window;
 use fornax_cnn::lenet::{self, Batch, LeNet, LeNetConfig};
 use fornax_nn_core::check::{Fixture, Place, fill};
 
@@ -84,6 +87,40 @@ fn max_pool2d_with_strides_paddings_and_dilations() {
             .with_dilation(dilation)
             .init();
         let gradients = output(name, pool.forward(x.clone()));
+        gradient(&format!("{name}.x"), &x, &gradients);
+    }
+}
+
+#[test]
+fn poolings_in_ceiling_mode_keep_a_window_that_hangs_over() {
+    for (kernel, stride, padding) in [(3, 2, 0), (2, 2, 0), (3, 2, 1)] {
+        let name = format!("max_pool2d ceil k{kernel} s{stride} p{padding}");
+        let x = leaf("x", [2, 3, 8, 7]);
+        let window = Window::new(kernel, stride, padding).ceil();
+        let y = max_pool(x.clone(), window);
+        assert_eq!(Some(y.dims()[2]), window.output(8), "{name}");
+        assert_eq!(Some(y.dims()[3]), window.output(7), "{name}");
+        let gradients = output(&name, y);
+        gradient(&format!("{name}.x"), &x, &gradients);
+    }
+}
+
+#[test]
+fn avg_pool2d_with_strides_and_paddings() {
+    for (kernel, stride, padding) in [(2, 2, 0), (3, 2, 1)] {
+        let name = format!("avg_pool2d k{kernel} s{stride} p{padding}");
+        let x = leaf("x", [2, 3, 8, 7]);
+        let gradients = output(&name, avg_pool(x.clone(), Window::new(kernel, stride, padding)));
+        gradient(&format!("{name}.x"), &x, &gradients);
+    }
+}
+
+#[test]
+fn adaptive_avg_pool2d_to_grids_smaller_and_larger_than_the_map() {
+    for (height, width, side) in [(9, 8, 6), (13, 13, 6), (3, 2, 6), (1, 1, 7), (2, 9, 4)] {
+        let name = format!("adaptive_avg_pool2d {height}x{width} to {side}");
+        let x = leaf("x", [2, 3, height, width]);
+        let gradients = output(&name, adaptive_avg_pool(x.clone(), side));
         gradient(&format!("{name}.x"), &x, &gradients);
     }
 }
