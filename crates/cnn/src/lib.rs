@@ -3,11 +3,14 @@
 pub mod backbone;
 pub mod block;
 pub mod classification;
+pub mod detection;
+pub mod fpn;
 pub mod geometry;
 pub mod lenet;
 pub mod mobilenet_v2;
 mod naming;
 pub mod resnet;
+pub mod segmentation;
 
 pub use backbone::{Backbone, FeatureInfo, ImageError};
 pub use classification::Classifier;

@@ -5,6 +5,7 @@
 //! | [`ConvNorm`] | convolution, batch normalisation, activation: the brick of every network since 2015 |
 //! | [`SqueezeExcitation`] | one weight for each channel, from what the whole map shows |
 //! | [`InvertedResidual`] | widen, filter each channel on its own, narrow: the block of the mobile networks |
+//! | [`resize_bilinear`], [`resize_nearest`] | maps at another size |
 //! | [`drop_path`] | the branches of a residual network, dropped while training |
 //!
 //! Fields are named as torchvision's modules, but for two regular differences that
@@ -15,6 +16,7 @@ mod convolution;
 mod drop_path;
 pub mod inverted_residual;
 mod pooling;
+pub mod resize;
 pub mod squeeze_excitation;
 mod validate;
 
@@ -22,6 +24,7 @@ pub use conv_norm::{Activation, ConvNorm, Norm};
 pub use drop_path::drop_path;
 pub use inverted_residual::{InvertedResidual, InvertedResidualConfig, Layer};
 pub use pooling::{adaptive_avg_pool, global_avg_pool, max_pool, spatial_mean};
+pub use resize::{resize_bilinear, resize_nearest};
 pub use squeeze_excitation::{SqueezeExcitation, SqueezeExcitationConfig};
 
 pub(crate) use convolution::{Convolution, Init, linear};
