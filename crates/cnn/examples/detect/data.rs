@@ -27,11 +27,14 @@ pub(crate) fn load(settings: &Settings, seed: u64) -> Outcome<([Part; 2], Vec<St
     Ok((Part::files(samples, settings.image_size, seed)?, names))
 }
 
-/// The things of a batch, without the crowds, which teach nothing.
+/// The things of a batch, without the crowds, which teach nothing, and within their images, whatever resizing rounded.
 pub(crate) fn objects(batch: &SampleBatch) -> Vec<Vec<Object>> {
+    let [_, _, height, width] = batch.images.shape;
     let single = |objects: &Vec<image::Object>| {
-        let single = objects.iter().filter(|object| !object.crowd);
-        single.map(|object| Object { bounds: object.bounds.corners(), class: object.class }).collect()
+        let boxes = objects.iter().filter(|object| !object.crowd);
+        let boxes = boxes.map(|object| (object.bounds.clipped([height, width]), object.class));
+        let kept = boxes.filter(|(bounds, _)| bounds.area() > 0.0);
+        kept.map(|(bounds, class)| Object { bounds: bounds.corners(), class }).collect()
     };
     batch.objects.iter().map(single).collect()
 }

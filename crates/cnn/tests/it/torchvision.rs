@@ -97,9 +97,14 @@ presets! {
 
 /// Weights are drawn when first read, so even the largest network is only counted.
 fn counts<M: Module>(name: &str, model: &M) {
+    fixture().check(&format!("{name}.parameters"), &[parameters(model) as f64], 0.0, 0.0).unwrap();
+}
+
+/// As PyTorch counts them: without running statistics.
+pub(crate) fn parameters<M: Module>(model: &M) -> usize {
     let mut count = Parameters { leaf: String::new(), count: 0 };
     model.visit(&mut count);
-    fixture().check(&format!("{name}.parameters"), &[count.count as f64], 0.0, 0.0).unwrap();
+    count.count
 }
 
 /// Counts all but running statistics.
