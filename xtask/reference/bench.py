@@ -13,7 +13,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 import closed_form
-from models import LeNet
+from models import LeNet, UNet
 
 torch.set_num_threads(2)
 
@@ -57,6 +57,27 @@ def mobilenet_v2():
     from torchvision.models import mobilenet_v2
 
     return classifier("mobilenet_v2 96x96 b16", mobilenet_v2(num_classes=10, dropout=0.0), 3, 16, 96)
+
+
+def unet():
+    """A small U-Net of eleven classes, 64 x 64, batch 8: a forward pass without gradients, and a training step with Adam."""
+    images = torch.from_numpy(closed_form.data("images", (8, 1, 64, 64)))
+    masks = torch.from_numpy(closed_form.classes("masks", 8 * 64 * 64, 11)).reshape(8, 64, 64)
+    model = closed_form.fill(UNet(11, 1, (16, 32, 64, 96)))
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+
+    def forward():
+        model.eval()
+        with torch.no_grad():
+            model(images)
+
+    def train():
+        model.train()
+        optimiser.zero_grad(set_to_none=True)
+        cross_entropy(model(images), masks).backward()
+        optimiser.step()
+
+    return {"unet 64x64 b8 forward": forward, "unet 64x64 b8 train": train}
 
 
 def mlp():
@@ -139,7 +160,7 @@ def images():
     return {"images jpeg 500x375 to 224 b32 w2": epoch}
 
 
-CASES = {"cnn": [lenet, resnet18, mobilenet_v2], "nn-core": [mlp, optimisers], "prep": [images]}
+CASES = {"cnn": [lenet, resnet18, mobilenet_v2, unet], "nn-core": [mlp, optimisers], "prep": [images]}
 
 
 def peak_kib():

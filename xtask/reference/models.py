@@ -1,8 +1,11 @@
 """PyTorch twins of the models, for parity and benchmarks. Field names are those of the Rust models."""
 
+from collections import OrderedDict
+
 import torch
 from torch import nn
-from torch.nn.functional import max_pool2d, relu
+from torch.nn.functional import interpolate, max_pool2d, relu
+from torchvision.ops import FeaturePyramidNetwork
 
 
 class LeNet(nn.Module):
@@ -23,3 +26,98 @@ class LeNet(nn.Module):
         x = relu(self.fc1(x))
         x = relu(self.fc2(x))
         return self.fc3(x)
+
+
+def conv_norm(inputs, outputs):
+    """3 x 3, batch normalisation, ReLU."""
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU())
+
+
+class DoubleConv(nn.Module):
+    """Two of them."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.conv1 = conv_norm(inputs, outputs)
+        self.conv2 = conv_norm(outputs, outputs)
+
+    def forward(self, x):
+        return self.conv2(self.conv1(x))
+
+
+class UNetEncoder(nn.Module):
+    """Maps from the finest to the coarsest."""
+
+    def __init__(self, in_channels, channels):
+        super().__init__()
+        pairs = zip([in_channels, *channels], channels)
+        self.levels = nn.ModuleList(DoubleConv(inputs, outputs) for inputs, outputs in pairs)
+
+    def forward(self, x):
+        maps = []
+        for level in self.levels:
+            x = level(max_pool2d(x, 2) if maps else x)
+            maps.append(x)
+        return maps
+
+
+class Up(nn.Module):
+    """The coarser map narrowed and enlarged, beside the encoder's."""
+
+    def __init__(self, inputs, skip, outputs):
+        super().__init__()
+        self.narrow = nn.Conv2d(inputs, outputs, 1)
+        self.convs = DoubleConv(skip + outputs, outputs)
+
+    def forward(self, x, skip):
+        x = interpolate(self.narrow(x), skip.shape[2:], mode="nearest")
+        return self.convs(torch.cat([skip, x], 1))
+
+
+class UNetDecoder(nn.Module):
+    """Twin of `fornax_cnn::segmentation::UNetDecoder`."""
+
+    def __init__(self, num_classes, channels):
+        super().__init__()
+        coarse = list(reversed(channels))
+        self.ups = nn.ModuleList(Up(inputs, skip, skip) for inputs, skip in zip(coarse, coarse[1:]))
+        self.output = nn.Conv2d(channels[0], num_classes, 1)
+
+    def forward(self, maps):
+        x = maps[-1]
+        for up, skip in zip(self.ups, reversed(maps[:-1])):
+            x = up(x, skip)
+        return self.output(x)
+
+
+class UNet(nn.Module):
+    """Twin of `fornax_cnn::segmentation::UNet`."""
+
+    def __init__(self, num_classes, in_channels=1, channels=(64, 128, 256, 512, 1024)):
+        super().__init__()
+        self.backbone = UNetEncoder(in_channels, channels)
+        self.decoder = UNetDecoder(num_classes, channels)
+
+    def forward(self, x):
+        return self.decoder(self.backbone(x))
+
+
+class FpnDecoder(nn.Module):
+    """Twin of `fornax_cnn::segmentation::FpnDecoder`, over torchvision's pyramid."""
+
+    def __init__(self, num_classes, inputs, channels, pyramid_channels):
+        super().__init__()
+        self.fpn = FeaturePyramidNetwork(inputs, pyramid_channels)
+        branches = [[pyramid_channels] + [channels] * (max(level, 1) - 1) for level in range(len(inputs))]
+        self.branches = nn.ModuleList(nn.ModuleList(conv_norm(n, channels) for n in branch) for branch in branches)
+        self.output = nn.Conv2d(channels, num_classes, 1)
+
+    def forward(self, maps):
+        levels = list(self.fpn(OrderedDict((str(i), m) for i, m in enumerate(maps))).values())
+        total = 0
+        for i, (x, branch) in enumerate(zip(levels, self.branches)):
+            for step, conv in enumerate(branch):
+                size = levels[max(i - step - 1, 0)].shape[2:]
+                x = interpolate(conv(x), size, mode="bilinear", align_corners=False)
+            total = total + x
+        return self.output(total)

@@ -7,6 +7,7 @@ use std::error::Error;
 use burn::module::Module;
 use burn::optim::AdamConfig;
 use fornax_cnn::classification::{Batch, Classifier, train_step};
+use fornax_cnn::segmentation::{self, PixelLossConfig, UNetConfig};
 use fornax_cnn::{LeNetConfig, MobileNetV2Config, ResNetConfig};
 use fornax_nn_core::DeviceChoice;
 use fornax_nn_core::check::bench::Bench;
@@ -21,6 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     classifier(&mut bench, "resnet18 32x32 b32", ResNetConfig::resnet18_cifar().init(&device)?, [32, 32])?;
     let mobilenet = MobileNetV2Config::mobilenet_v2().with_num_classes(10).with_dropout(0.0);
     classifier(&mut bench, "mobilenet_v2 96x96 b16", mobilenet.init(&device)?, [16, 96])?;
+    unet(&mut bench)?;
     println!("{}", bench.to_json()?);
     Ok(())
 }
@@ -51,6 +53,34 @@ fn classifier<M: Classifier>(
     bench.case(&format!("{name} train"), || {
         if let Some(current) = model.take() {
             match train_step(current, &mut optim, 1e-3, batch.clone()) {
+                Ok((trained, _)) => model = Some(trained),
+                Err(error) => failure = Some(error),
+            }
+        }
+    });
+    failure.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// A small U-Net of eleven classes, 64 x 64, batch 8: a forward pass without gradients, and a training step with Adam.
+fn unet(bench: &mut Bench) -> Result<(), Box<dyn Error>> {
+    let device = DeviceChoice::Flex.open()?.autodiff();
+    let model = fill::fill(UNetConfig::small(11).init(&device)?);
+    let objective = PixelLossConfig::new().init(11)?;
+    let images = fill::input("images", [8, 1, 64, 64], &device);
+    let batch = segmentation::Batch { images, masks: fill::targets("masks", [8, 64, 64], 11, &device) };
+
+    let inference = model.valid();
+    let images = batch.images.clone().inner();
+    bench.case("unet 64x64 b8 forward", || {
+        inference.forward(images.clone()).into_data();
+    });
+
+    let mut optim = AdamConfig::new().init();
+    let mut model = Some(model);
+    let mut failure = None;
+    bench.case("unet 64x64 b8 train", || {
+        if let Some(current) = model.take() {
+            match segmentation::train_step(current, &objective, &mut optim, 1e-3, batch.clone()) {
                 Ok((trained, _)) => model = Some(trained),
                 Err(error) => failure = Some(error),
             }

@@ -6,8 +6,10 @@ pub mod block;
 pub mod classification;
 pub mod convnext;
 pub mod densenet;
+pub mod detection;
 pub mod efficientnet;
 pub mod explain;
+pub mod fpn;
 pub mod geometry;
 pub mod googlenet;
 pub mod lenet;
@@ -16,6 +18,7 @@ pub mod mobilenet_v3;
 mod naming;
 pub mod registry;
 pub mod resnet;
+pub mod segmentation;
 pub mod squeezenet;
 pub mod vgg;
 

@@ -20,6 +20,8 @@ pub(crate) enum Init {
     HeUniform,
     /// Normal, σ = √(2 / fan_out): keeps the variance of the gradient through ReLU (He et al. 2015).
     HeFanOut,
+    /// Uniform over ±√(3 / fan_in): keeps the variance where no ReLU follows (LeCun et al. 1998).
+    LeCun,
     /// Normal with the given σ.
     Normal(f64),
     /// Normal with the given σ, and PyTorch's biases.
@@ -41,6 +43,7 @@ impl Init {
             Self::HeFanOut => normal((2.0 / fan_out as f64).sqrt()),
             Self::Normal(std) | Self::NormalWeight(std) => normal(std),
             Self::OverOutputs => uniform((fan_out as f64).sqrt().recip()),
+            Self::LeCun => uniform((3.0 / fan_in as f64).sqrt()),
         }
     }
 
@@ -77,6 +80,13 @@ impl Convolution {
 
     pub(crate) fn stride(mut self, stride: usize) -> Self {
         self.window.stride = stride;
+        self
+    }
+
+    /// Neighbouring elements `dilation` pixels apart, padded so that an odd kernel still keeps the size.
+    pub(crate) fn dilation(mut self, dilation: usize) -> Self {
+        self.window.padding *= dilation;
+        self.window.dilation = dilation;
         self
     }
 

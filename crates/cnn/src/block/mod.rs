@@ -6,6 +6,7 @@
 //! | [`SqueezeExcitation`] | one weight for each channel, from what the whole map shows |
 //! | [`InvertedResidual`] | widen, filter each channel on its own, narrow: the block of the mobile networks |
 //! | [`Step`] | a layer of a plain chain |
+//! | [`resize_bilinear`], [`resize_nearest`] | maps at another size |
 //! | [`drop_path`] | the branches of a residual network, dropped while training |
 //!
 //! Fields are named as torchvision's modules, but for two regular differences that
@@ -17,6 +18,7 @@ mod convolution;
 mod drop_path;
 pub mod inverted_residual;
 mod pooling;
+pub mod resize;
 pub mod squeeze_excitation;
 mod validate;
 mod width;
@@ -26,6 +28,7 @@ pub use conv_norm::{Activation, ConvNorm, Norm};
 pub use drop_path::drop_path;
 pub use inverted_residual::{InvertedResidual, InvertedResidualConfig, Layer};
 pub use pooling::{adaptive_avg_pool, avg_pool, global_avg_pool, max_pool, spatial_mean};
+pub use resize::{resize_bilinear, resize_nearest};
 pub use squeeze_excitation::{SqueezeExcitation, SqueezeExcitationConfig};
 
 pub(crate) use convolution::{Convolution, Init, linear};

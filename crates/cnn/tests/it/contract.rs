@@ -1,17 +1,20 @@
 //! Every model, a line each: what the promises are stands in `fornax_nn_core::check::contract`.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use fornax_cnn::classification::Batch;
+use fornax_cnn::detection::{Fcos, FcosConfig, Object};
+use fornax_cnn::fpn::FpnConfig;
 use fornax_cnn::registry::{self, Model, ModelConfig, Options};
+use fornax_cnn::segmentation::{PixelLossConfig, UNet, UNetConfig};
 use fornax_cnn::{
     AlexNet, AlexNetConfig, Backbone, Classifier, ConvNext, ConvNextConfig, DenseNet, DenseNetConfig,
     EfficientNet, EfficientNetConfig, GoogLeNet, GoogLeNetConfig, LeNet, LeNetConfig, MobileNetV2,
     MobileNetV2Config, MobileNetV3, MobileNetV3Config, ResNet, ResNetConfig, SqueezeNet, SqueezeNetConfig,
     Vgg, VggConfig,
 };
-use fornax_nn_core::check::contract::{Contract, Output};
+use fornax_nn_core::check::contract::{Contract, Output, Overfit};
 use fornax_nn_core::check::fill;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::torchvision::fixture;
 
@@ -20,6 +23,7 @@ fornax_nn_core::contract! {
     digits: Classification { config: LeNetConfig::digits(), side: 16, parameters: 96_678 };
     resnet: Classification { config: narrow(ResNetConfig::resnet18_digits()), side: 16, parameters: 3_856 };
     mobilenet_v3: Classification { config: narrow_mobilenet_v3(), side: 32, parameters: 118_300 };
+    unet: Segmentation { config: UNetConfig::new(3).with_channels(vec![4, 6, 8]), side: 12, parameters: 3_341 };
 }
 
 // One small network a family, trained; numbers of parameters by torchvision's own constructors or by hand.
@@ -34,6 +38,7 @@ fornax_nn_core::contract! {
     mobilenet_v2: Classification { config: narrow_mobilenet_v2(), side: 32, parameters: 43_332 };
     efficientnet: Classification { config: EfficientNetConfig::new(0.25, 0.5, 0.2).with_num_classes(4), side: 32, parameters: 200_106 };
     convnext: Classification { config: ConvNextConfig::new([1, 1, 2, 1], [8, 12, 16, 20], 0.1).with_num_classes(4), side: 32, parameters: 16_220 };
+    fcos: Detection { config: narrow_detector(), side: 32, parameters: 4_842 };
 }
 
 /// Every registered preset, narrow, and its published size counted.
@@ -60,6 +65,13 @@ fn narrow_mobilenet_v3() -> MobileNetV3Config {
 /// A tenth of the width.
 fn narrow_mobilenet_v2() -> MobileNetV2Config {
     MobileNetV2Config::mobilenet_v2().with_width(0.1).with_head(24).with_in_channels(1).with_num_classes(4)
+}
+
+/// Two levels, for things whose farthest edge is up to 8 pixels away and for larger ones; asked for in one place each.
+fn narrow_detector() -> Detector {
+    let head = FcosConfig::new(3).with_fpn(FpnConfig::new().with_channels(4)).with_convs(1).with_groups(2);
+    let backbone = narrow(ResNetConfig::resnet18_digits());
+    Detector { backbone, head: head.with_scale(2.0).with_center_radius(0.5) }
 }
 
 /// One block a stage and a few channels.
@@ -206,4 +218,123 @@ fn without_noise<C: Serialize + DeserializeOwned>(config: &C) -> C {
         }
     }
     serde_json::from_value(fields).unwrap()
+}
+
+struct Segmentation {
+    config: UNetConfig,
+    side: usize,
+    parameters: usize,
+}
+
+impl Segmentation {
+    /// Masks in closed form, and images from which they can be told: as bright as the class, with noise.
+    fn batch(&self, batch: usize, device: &Device) -> (Tensor<4>, Tensor<3, Int>) {
+        let shape = [batch, self.side, self.side];
+        let masks = fill::targets("masks", shape, self.config.num_classes, device);
+        let noise: Tensor<3> = fill::input("noise", shape, device);
+        ((masks.clone().float() - 1.0 + noise * 0.3).unsqueeze_dim(1), masks)
+    }
+}
+
+impl Contract for Segmentation {
+    type Config = UNetConfig;
+    type Model = UNet;
+
+    fn config(&self) -> UNetConfig {
+        self.config.clone()
+    }
+
+    fn init(&self, config: &UNetConfig, device: &Device) -> UNet {
+        config.init(device).unwrap()
+    }
+
+    fn forward(&self, model: &UNet, batch: usize, device: &Device) -> Output {
+        model.forward(self.batch(batch, device).0).into()
+    }
+
+    fn loss(&self, model: &UNet, batch: usize, device: &Device) -> Tensor<1> {
+        let (images, masks) = self.batch(batch, device);
+        let loss = PixelLossConfig::cross_entropy_and_dice().init(self.config.num_classes).unwrap();
+        loss.forward(model.forward(images), masks)
+    }
+
+    fn output_shape(&self, batch: usize) -> Vec<usize> {
+        vec![batch, self.config.num_classes, self.side, self.side]
+    }
+
+    fn parameters(&self) -> usize {
+        self.parameters
+    }
+
+    fn overfit(&self) -> Overfit {
+        Overfit { batch: 2, lr: 1e-2, steps: 300 }
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Detector {
+    backbone: ResNetConfig,
+    head: FcosConfig,
+}
+
+struct Detection {
+    config: Detector,
+    side: usize,
+    parameters: usize,
+}
+
+impl Detection {
+    fn images(&self, batch: usize, device: &Device) -> Tensor<4> {
+        fill::input("images", [batch, 1, self.side, self.side], device)
+    }
+
+    /// A thing for each level, its centre on a place: centre-ness 1, so that the loss can fall to 0.
+    fn objects(&self, batch: usize) -> Vec<Vec<Object>> {
+        let of = |image: usize| {
+            let x = 4.0 * image as f32 % 16.0;
+            let small = Object { bounds: [5.0 + x, 5.0, 15.0 + x, 15.0], class: image % 3 };
+            vec![small, Object { bounds: [1.0, 9.0, 23.0, 31.0], class: 2 }]
+        };
+        (0..batch).map(of).collect()
+    }
+}
+
+impl Contract for Detection {
+    type Config = Detector;
+    type Model = Fcos<ResNet>;
+
+    fn config(&self) -> Detector {
+        self.config.clone()
+    }
+
+    fn init(&self, config: &Detector, device: &Device) -> Fcos<ResNet> {
+        config.head.init(config.backbone.init(device).unwrap(), device).unwrap()
+    }
+
+    fn forward(&self, model: &Fcos<ResNet>, batch: usize, device: &Device) -> Output {
+        let outputs = model.forward(self.images(batch, device));
+        let centerness = outputs.centerness.unsqueeze_dim(2);
+        Tensor::cat(vec![outputs.logits, outputs.distances, centerness], 2).into()
+    }
+
+    fn loss(&self, model: &Fcos<ResNet>, batch: usize, device: &Device) -> Tensor<1> {
+        model.forward(self.images(batch, device)).loss(&model.config, &self.objects(batch)).total()
+    }
+
+    fn output_shape(&self, batch: usize) -> Vec<usize> {
+        vec![batch, (self.side / 4).pow(2) + (self.side / 8).pow(2), 3 + 4 + 1]
+    }
+
+    fn parameters(&self) -> usize {
+        self.parameters
+    }
+
+    /// The classifier of the backbone is not used, which is why it may be any network.
+    fn without_gradient(&self) -> Vec<&str> {
+        vec!["backbone.fc.weight", "backbone.fc.bias"]
+    }
+
+    fn overfit(&self) -> Overfit {
+        Overfit { batch: 2, lr: 1e-2, steps: 300 }
+    }
 }

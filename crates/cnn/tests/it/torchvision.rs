@@ -4,7 +4,7 @@
 //! Tolerances are relative to the root mean square of what is compared: 1e-4 for maps and logits, 1e-3 for the
 //! gradient's norm with respect to the images.
 
-use burn::module::{ModuleMapper, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use fornax_cnn::{
     AlexNetConfig, Classifier, ConvNextConfig, DenseNetConfig, EfficientNetConfig, GoogLeNetConfig,
@@ -113,4 +113,30 @@ presets! {
     convnext_tiny: ConvNextConfig::convnext_tiny(), convnext_tiny_at_64 at 64, convnext_tiny_at_224 at 224;
     convnext_small: ConvNextConfig::convnext_small(), convnext_small_at_64 at 64;
     convnext_base: ConvNextConfig::convnext_base(), convnext_base_at_64 at 64;
+}
+
+/// As PyTorch counts them: without running statistics. Weights are drawn when first read, so even the largest network
+/// is only counted.
+pub(crate) fn parameters<M: Module>(model: &M) -> usize {
+    let mut count = Parameters { leaf: String::new(), count: 0 };
+    model.visit(&mut count);
+    count.count
+}
+
+/// Counts all but running statistics.
+struct Parameters {
+    leaf: String,
+    count: usize,
+}
+
+impl ModuleVisitor for Parameters {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        name.clone_into(&mut self.leaf);
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if !self.leaf.starts_with("running_") {
+            self.count += param.lazy_shape().num_elements();
+        }
+    }
 }
