@@ -1,6 +1,6 @@
 //! What a backbone promises to the heads that stand on it.
 
-use burn::module::Module;
+use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
 use crate::geometry::{Stage, map_sizes, smallest_side};
@@ -44,7 +44,7 @@ pub enum ImageError {
 ///
 /// Classification, segmentation, detection, regression and control differ only in what is put on top of these
 /// maps.
-pub trait Backbone: Module {
+pub trait Backbone: Module + ModuleDisplay {
     /// Channels of the images.
     fn in_channels(&self) -> usize;
 

@@ -5,6 +5,7 @@
 //! | [`ConvNorm`] | convolution, batch normalisation, activation: the brick of every network since 2015 |
 //! | [`SqueezeExcitation`] | one weight for each channel, from what the whole map shows |
 //! | [`InvertedResidual`] | widen, filter each channel on its own, narrow: the block of the mobile networks |
+//! | [`Summary`] | from the coarsest map to one vector, for heads that answer with numbers |
 //! | [`drop_path`] | the branches of a residual network, dropped while training |
 //!
 //! Fields are named as torchvision's modules, but for two regular differences that
@@ -16,6 +17,7 @@ mod drop_path;
 pub mod inverted_residual;
 mod pooling;
 pub mod squeeze_excitation;
+pub mod summary;
 mod validate;
 
 pub use conv_norm::{Activation, ConvNorm, Norm};
@@ -23,6 +25,8 @@ pub use drop_path::drop_path;
 pub use inverted_residual::{InvertedResidual, InvertedResidualConfig, Layer};
 pub use pooling::{adaptive_avg_pool, global_avg_pool, max_pool, spatial_mean};
 pub use squeeze_excitation::{SqueezeExcitation, SqueezeExcitationConfig};
+pub use summary::{Summary, SummaryConfig};
 
 pub(crate) use convolution::{Convolution, Init, linear};
+pub(crate) use summary::coarsest_map;
 pub(crate) use validate::{at_least_one, probability};

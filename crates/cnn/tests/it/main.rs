@@ -3,5 +3,6 @@
 mod backbones;
 mod contract;
 mod gradients;
+mod heads;
 mod parity;
 mod torchvision;
