@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod activation;
+pub mod calibration;
 pub mod check;
 pub mod clip;
 pub mod config;

@@ -7,6 +7,7 @@
 //! | [`InvertedResidual`] | widen, filter each channel on its own, narrow: the block of the mobile networks |
 //! | [`Step`] | a layer of a plain chain |
 //! | [`resize_bilinear`], [`resize_nearest`] | maps at another size |
+//! | [`Summary`] | from the coarsest map to one vector, for heads that answer with numbers |
 //! | [`drop_path`] | the branches of a residual network, dropped while training |
 //!
 //! Fields are named as torchvision's modules, but for two regular differences that
@@ -20,6 +21,7 @@ pub mod inverted_residual;
 mod pooling;
 pub mod resize;
 pub mod squeeze_excitation;
+pub mod summary;
 mod validate;
 mod width;
 
@@ -30,7 +32,9 @@ pub use inverted_residual::{InvertedResidual, InvertedResidualConfig, Layer};
 pub use pooling::{adaptive_avg_pool, avg_pool, global_avg_pool, max_pool, spatial_mean};
 pub use resize::{resize_bilinear, resize_nearest};
 pub use squeeze_excitation::{SqueezeExcitation, SqueezeExcitationConfig};
+pub use summary::{Summary, SummaryConfig};
 
 pub(crate) use convolution::{Convolution, Init, linear};
 pub(crate) use validate::{at_least_one, positive, probability};
 pub(crate) use width::{multiple_of_eight, scaled};
+pub(crate) use summary::coarsest_map;

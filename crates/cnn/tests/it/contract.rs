@@ -1,10 +1,14 @@
 //! Every model, a line each: what the promises are stands in `fornax_nn_core::check::contract`.
 
 use burn::tensor::{Device, Int, Tensor};
+use fornax_cnn::block::SummaryConfig;
 use fornax_cnn::classification::Batch;
+use fornax_cnn::control::{self, Controller, ControllerConfig};
 use fornax_cnn::detection::{Fcos, FcosConfig, Object};
 use fornax_cnn::fpn::FpnConfig;
+use fornax_cnn::navigation::{self, Navigator, NavigatorConfig};
 use fornax_cnn::registry::{self, Model, ModelConfig, Options};
+use fornax_cnn::regression::{self, Regressor, RegressorConfig};
 use fornax_cnn::segmentation::{PixelLossConfig, UNet, UNetConfig};
 use fornax_cnn::{
     AlexNet, AlexNetConfig, Backbone, Classifier, ConvNext, ConvNextConfig, DenseNet, DenseNetConfig,
@@ -33,6 +37,9 @@ fornax_nn_core::contract! {
     vgg: Classification { config: VggConfig::vgg11_bn().scaled(1.0 / 16.0).with_hidden(32).with_in_channels(1).with_num_classes(4), side: 32, parameters: 87_948 };
     squeezenet: Classification { config: SqueezeNetConfig::squeezenet1_1().scaled(0.125).with_in_channels(1).with_num_classes(4), side: 32, parameters: 11_916 };
     googlenet: Classification { config: GoogLeNetConfig::googlenet().scaled(0.125).with_num_classes(4), side: 32, parameters: 159_604 };
+    regressor: Headed { config: Whole::new(RegressorConfig::new(3).with_summary(summary())), parameters: 4_294 };
+    controller: Headed { config: Whole::new(ControllerConfig::new(2).with_summary(summary())), parameters: 4_447 };
+    navigator: Headed { config: Whole::new(NavigatorConfig::new(ControllerConfig::new(2).with_summary(summary()))), parameters: 5_629 };
     resnext: Classification { config: narrow(ResNetConfig::resnext50_32x4d()).with_groups(2).with_width_per_group(32), side: 32, parameters: 5_884 };
     densenet: Classification { config: DenseNetConfig::new([2; 4]).with_growth(4).with_stem(8).with_num_classes(4), side: 32, parameters: 8_076 };
     mobilenet_v2: Classification { config: narrow_mobilenet_v2(), side: 32, parameters: 43_332 };
@@ -80,6 +87,11 @@ fn narrow(config: ResNetConfig) -> ResNetConfig {
         .with_channels([4, 6, 8, 10])
         .with_in_channels(1)
         .with_num_classes(4)
+}
+
+/// Dropout and a grid, as a head may have them.
+fn summary() -> SummaryConfig {
+    SummaryConfig::new().with_grid([1, 2]).with_hidden(16).with_dropout(0.2)
 }
 
 struct Registered {
@@ -211,12 +223,16 @@ classification! {
 
 /// The same configuration with every probability of dropping something set to zero.
 fn without_noise<C: Serialize + DeserializeOwned>(config: &C) -> C {
-    let mut fields = serde_json::to_value(config).unwrap();
-    for name in ["dropout", "auxiliary_dropout", "drop_path"] {
-        if let Some(field) = fields.get_mut(name) {
-            *field = 0.0.into();
+    fn silence(fields: &mut serde_json::Value) {
+        for (name, field) in fields.as_object_mut().into_iter().flatten() {
+            match name.as_str() {
+                "dropout" | "auxiliary_dropout" | "drop_path" => *field = 0.0.into(),
+                _ => silence(field),
+            }
         }
     }
+    let mut fields = serde_json::to_value(config).unwrap();
+    silence(&mut fields);
     serde_json::from_value(fields).unwrap()
 }
 
@@ -338,3 +354,104 @@ impl Contract for Detection {
         Overfit { batch: 2, lr: 1e-2, steps: 300 }
     }
 }
+
+/// A backbone and a head; one `impl` a head.
+struct Headed<H> {
+    config: Whole<H>,
+    parameters: usize,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Whole<H> {
+    backbone: ResNetConfig,
+    head: H,
+}
+
+impl<H> Whole<H> {
+    fn new(head: H) -> Self {
+        Self { backbone: narrow(ResNetConfig::resnet18_digits()), head }
+    }
+}
+
+/// A mixture in one tensor: `[batch, components · (1 + 2·commands)]`.
+fn flat(mixture: control::Mixture) -> Tensor<2> {
+    Tensor::cat(vec![mixture.logits, mixture.mean.flatten(1, 2), mixture.log_std.flatten(1, 2)], 1)
+}
+
+/// Goals in turn, so that each branch has an example in three.
+fn goals(batch: usize) -> Vec<usize> {
+    (0..batch).map(|i| i % 3).collect()
+}
+
+macro_rules! headed {
+    ($config:ty => $model:ty, $outputs:expr, $forward:expr, $loss:expr) => {
+        impl Contract for Headed<$config> {
+            type Config = Whole<$config>;
+            type Model = $model;
+
+            fn config(&self) -> Whole<$config> {
+                self.config.clone()
+            }
+
+            fn without_noise(&self) -> Whole<$config> {
+                without_noise(&self.config)
+            }
+
+            fn init(&self, config: &Whole<$config>, device: &Device) -> $model {
+                config.head.init(config.backbone.init(device).unwrap(), device).unwrap()
+            }
+
+            fn forward(&self, model: &$model, batch: usize, device: &Device) -> Output {
+                Output::from($forward(model, fill::input("images", [batch, 1, 16, 16], device)))
+            }
+
+            fn loss(&self, model: &$model, batch: usize, device: &Device) -> Tensor<1> {
+                $loss(model, fill::input("images", [batch, 1, 16, 16], device))
+            }
+
+            fn output_shape(&self, batch: usize) -> Vec<usize> {
+                vec![batch, $outputs]
+            }
+
+            fn parameters(&self) -> usize {
+                self.parameters
+            }
+
+            /// The classifier that the backbone came with.
+            fn without_gradient(&self) -> Vec<&str> {
+                vec!["backbone.fc.weight", "backbone.fc.bias"]
+            }
+        }
+    };
+}
+
+/// `[batch, columns]` numbers to be learnt.
+fn targets(images: &Tensor<4>, columns: usize) -> Tensor<2> {
+    fill::input("targets", [images.dims()[0], columns], &images.device())
+}
+
+headed!(RegressorConfig => Regressor<ResNet>, 6,
+    |model: &Regressor<ResNet>, images| {
+        let predicted = model.forward(images);
+        Tensor::cat(vec![predicted.mean, predicted.log_var], 1)
+    },
+    |model: &Regressor<ResNet>, images: Tensor<4>| {
+        model.training_loss(regression::Batch { targets: targets(&images, 3), images })
+    }
+);
+headed!(ControllerConfig => Controller<ResNet>, 15,
+    |model: &Controller<ResNet>, images| flat(model.forward(images)),
+    |model: &Controller<ResNet>, images: Tensor<4>| {
+        model.training_loss(control::Batch { commands: targets(&images, 2), images })
+    }
+);
+headed!(NavigatorConfig => Navigator<ResNet>, 15,
+    |model: &Navigator<ResNet>, images: Tensor<4>| {
+        let goals = goals(images.dims()[0]);
+        flat(model.forward(images, &goals))
+    },
+    |model: &Navigator<ResNet>, images: Tensor<4>| {
+        let goals = goals(images.dims()[0]);
+        model.training_loss(navigation::Batch { commands: targets(&images, 2), goals, images })
+    }
+);

@@ -6,6 +6,7 @@ mod contract;
 mod detection;
 mod explain;
 mod gradients;
+mod heads;
 mod parity;
 mod registry;
 mod segmentation;

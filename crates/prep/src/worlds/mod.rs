@@ -12,6 +12,7 @@
 //! | [`Shapes`] | circles, squares, triangles, … | boxes, mask, classes |
 //! | [`Curve`] | a noisy measurement y at x | mean and deviation of y at every x |
 //! | [`Density`] | a point of the plane | the logarithm of its probability density |
+//! | [`driving`] | what a camera on a car sees of a road that winds and forks | the expert's command, the way to take, the distance from the lane |
 //! | [`tasks`] | a text or sequence and its answer | the one right answer |
 //!
 //! Every sample is a function of (seed, index), as everything random in this crate:
@@ -28,6 +29,7 @@
 mod curves;
 mod densities;
 mod digit_scenes;
+pub mod driving;
 pub mod moving_digits;
 mod scene;
 mod shapes;
