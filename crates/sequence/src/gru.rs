@@ -39,9 +39,7 @@ use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 
-use crate::recurrent::{
-    Affine, Cell, State, input_sizes, run, sigmoid, tanh, uniform, validate, zeros_like,
-};
+use crate::recurrent::{Affine, Cell, State, input_sizes, run, sigmoid, tanh, uniform, validate, zeros_like};
 
 /// Sizes of a [`Gru`]; pure data, built by [`init`](Self::init).
 #[derive(Config, Debug, PartialEq)]
@@ -169,7 +167,8 @@ impl Cell for GruCell {
         let bias = self.bias_ih.as_ref().zip(self.bias_hh.as_ref());
         let bias =
             bias.map(|(ih, hh)| of_input(ih.val().unsqueeze_dim(1)) + of_state(hh.val().unsqueeze_dim(1)));
-        (hidden, Affine::new(vec![of_input(self.weight_ih.val()), of_state(self.weight_hh.val())], bias, batch))
+        let affine = Affine::new(of_input(self.weight_ih.val()), of_state(self.weight_hh.val()), bias, batch);
+        (hidden, affine)
     }
 
     fn step((size, affine): &Self::Ready, x: Tensor<2>, state: &State) -> State {

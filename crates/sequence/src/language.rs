@@ -120,11 +120,7 @@ impl LanguageModel {
     /// # Panics
     ///
     /// When there is no token, or the states do not fit.
-    pub fn forward(
-        &self,
-        tokens: Tensor<2, Int>,
-        states: Option<Vec<State>>,
-    ) -> (Tensor<3>, Vec<State>) {
+    pub fn forward(&self, tokens: Tensor<2, Int>, states: Option<Vec<State>>) -> (Tensor<3>, Vec<State>) {
         let x = self.dropout.forward(self.embedding.forward(tokens)); // [B, T, E]
         let (h, states) = self.body.forward(x, None, states); // [B, T, H]
         (self.head.forward(self.dropout.forward(h)), states)

@@ -169,9 +169,8 @@ impl LstmCell {
     fn new(input: usize, config: &LstmConfig, device: &Device) -> Self {
         let (hidden, output) = (config.hidden_size, config.output_size());
         let bias = || uniform([4 * hidden], hidden, device);
-        let forget: Vec<f64> = (0..4 * hidden)
-            .map(|row| if row / hidden == 1 { config.forget_bias } else { 0.0 })
-            .collect();
+        let forget: Vec<f64> =
+            (0..4 * hidden).map(|row| if row / hidden == 1 { config.forget_bias } else { 0.0 }).collect();
         let drawn: Tensor<1> = bias().val().detach().set_require_grad(false);
         let forget = TensorData::new(forget, [4 * hidden]);
         let forget = Tensor::from_data(forget, (&drawn.device(), drawn.dtype()));
@@ -192,7 +191,7 @@ impl LstmCell {
 pub(crate) struct Ready {
     hidden: usize,
     affine: Affine,
-    /// `[4 · hidden, 1]`: from σ to each gate, 1 and for g 2 …
+    /// `[4 · hidden, batch]`: from σ to each gate, 1 and for g 2 …
     gain: Tensor<2>,
     /// … and 0 and for g −1.
     offset: Tensor<2>,
@@ -224,16 +223,16 @@ impl Cell for LstmCell {
             Tensor::<2>::from_data(TensorData::new(values, [4 * hidden, 1]), (&like.device(), like.dtype()))
         };
         let gain = column(2.0, 1.0);
-        let blocks = [&self.weight_ih, &self.weight_hh].map(|weight| weight.val() * gain.clone()).to_vec();
+        let doubled = |weight: &Param<Tensor<2>>| weight.val() * gain.clone();
         let bias = bias_column(self.bias_ih.as_ref(), self.bias_hh.as_ref()).map(|bias| bias * gain.clone());
         let see = |p: &Param<Tensor<2>>| [0, 1, 2].map(|gate| p.val().narrow(0, gate, 1).transpose());
         Ready {
             hidden,
-            affine: Affine::new(blocks, bias, batch),
-            offset: column(-1.0, 0.0),
+            affine: Affine::new(doubled(&self.weight_ih), doubled(&self.weight_hh), bias, batch),
+            offset: column(-1.0, 0.0).repeat_dim(1, batch),
             projection: self.weight_hr.as_ref().map(Param::val),
             peephole: self.peephole.as_ref().map(see),
-            gain,
+            gain: gain.repeat_dim(1, batch),
         }
     }
 

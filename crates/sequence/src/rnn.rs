@@ -181,7 +181,7 @@ impl RnnCell {
 
     fn affine(&self, batch: usize) -> Affine {
         let bias = bias_column(self.bias_ih.as_ref(), self.bias_hh.as_ref());
-        Affine::new(vec![self.weight_ih.val(), self.weight_hh.val()], bias, batch)
+        Affine::new(self.weight_ih.val(), self.weight_hh.val(), bias, batch)
     }
 }
 
@@ -228,8 +228,7 @@ impl JordanConfig {
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn init(&self, device: &Device) -> Result<Jordan, ConfigError> {
         let &Self { input_size, hidden_size, output_size, nonlinearity } = self;
-        let sizes =
-            [("input_size", input_size), ("hidden_size", hidden_size), ("output_size", output_size)];
+        let sizes = [("input_size", input_size), ("hidden_size", hidden_size), ("output_size", output_size)];
         validate(&sizes, 1, 0.0)?;
         let config = RnnConfig::new(input_size, hidden_size).with_nonlinearity(nonlinearity);
         let hidden = RnnCell::new(input_size, hidden_size, output_size, &config, device);

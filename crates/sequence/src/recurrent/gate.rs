@@ -3,35 +3,46 @@
 use burn::module::Param;
 use burn::tensor::{DType, Tensor};
 
-/// The weights of a step side by side, and the row of ones that their bias is multiplied by.
+/// The weights of a step: of input and bias, and of the state.
 #[derive(Debug)]
 pub(crate) struct Affine {
-    /// `[outputs, input + state (+ 1)]`
-    weight: Tensor<2>,
+    /// `[outputs, input (+ 1)]`
+    of_input: Tensor<2>,
+    /// `[outputs, state]`
+    of_state: Tensor<2>,
+    /// `[1, batch]`, what the bias is multiplied by.
     ones: Option<Tensor<2>>,
 }
 
 impl Affine {
-    /// From blocks of columns: those for the input, those for the state, and the bias, `[outputs, 1]`.
-    pub(crate) fn new(blocks: Vec<Tensor<2>>, bias: Option<Tensor<2>>, batch: usize) -> Self {
-        let like = &blocks[0];
-        let dtype: DType = like.dtype();
-        let ones = bias.as_ref().map(|_| Tensor::ones([1, batch], (&like.device(), dtype)));
-        Self { weight: Tensor::cat(blocks.into_iter().chain(bias).collect(), 1), ones }
+    /// From the weights and the bias, `[outputs, 1]`.
+    pub(crate) fn new(
+        of_input: Tensor<2>,
+        of_state: Tensor<2>,
+        bias: Option<Tensor<2>>,
+        batch: usize,
+    ) -> Self {
+        let dtype: DType = of_input.dtype();
+        let ones = bias.as_ref().map(|_| Tensor::ones([1, batch], (&of_input.device(), dtype)));
+        let of_input = match bias {
+            Some(bias) => Tensor::cat(vec![of_input, bias], 1),
+            None => of_input,
+        };
+        Self { of_input, of_state, ones }
     }
 
-    /// `weight · [x; h; 1]`
+    /// `[W_ih b] · [x; 1] + W_hh · h`
     pub(crate) fn forward(&self, x: Tensor<2>, hidden: Tensor<2>) -> Tensor<2> {
-        let parts = [x, hidden].into_iter().chain(self.ones.clone()).collect();
-        self.weight.clone().matmul(Tensor::cat(parts, 0))
+        let x = match &self.ones {
+            Some(ones) => Tensor::cat(vec![x, ones.clone()], 0),
+            None => x,
+        };
+        self.of_input.clone().matmul(x) + self.of_state.clone().matmul(hidden)
     }
 }
 
 /// The sum of both biases as a column.
-pub(crate) fn bias_column(
-    ih: Option<&Param<Tensor<1>>>,
-    hh: Option<&Param<Tensor<1>>>,
-) -> Option<Tensor<2>> {
+pub(crate) fn bias_column(ih: Option<&Param<Tensor<1>>>, hh: Option<&Param<Tensor<1>>>) -> Option<Tensor<2>> {
     ih.zip(hh).map(|(ih, hh)| (ih.val() + hh.val()).unsqueeze_dim(1))
 }
 

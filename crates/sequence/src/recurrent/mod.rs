@@ -24,16 +24,15 @@
 //!
 //! ## How a step is computed
 //!
-//! Input, state and a one for the bias stand on top of each other in columns, a sample each, and one matrix product gives what
-//! all gates need; the outputs are collected and stacked once:
+//! Samples are columns, and all gates come out of two products; the outputs are collected and stacked once:
 //!
 //! ```text
-//! z = [W_ih  W_hh  b] · [x; h; 1]                  [gates, features] · [features, batch]
+//! z = [W_ih  b] · [x; 1] + W_hh · h              [gates, features] · [features, batch]
 //! ```
 //!
-//! With samples as columns the weights stay as PyTorch has them, a gate is a run of rows without gaps, and both this product and
-//! the one with the transpose in the backward pass take less than half the time of samples as rows (flex, 32 samples, 128
-//! units: 63 and 80 µs instead of 158 and 259). Two things were measured and left out:
+//! So the weights stay as PyTorch has them and a gate is a run of rows without gaps. With samples as rows the same products and
+//! their backward passes take more than twice the time (flex, 32 samples, 192 → 512: 158 and 259 µs against 63 and 80 µs). Two
+//! things were measured and left out:
 //!
 //! - *The input's product for all steps at once.* Its parts would have to be cut from one large tensor, and the backward pass
 //!   of a cut fills a tensor of the whole size with zeros: T cuts of `[T, B, 4H]` cost T² (halving it repeatedly, as is done
@@ -51,8 +50,8 @@ use fornax_nn_core::ConfigError;
 
 use crate::error::{SequenceError, check_inputs};
 
-pub use gate::{sigmoid, tanh};
 pub(crate) use gate::{Affine, bias_column, tangent};
+pub use gate::{sigmoid, tanh};
 
 /// What one layer and direction carries from step to step.
 #[derive(Debug, Clone)]
@@ -129,9 +128,8 @@ pub(crate) fn run<C: Cell>(
         panic!("{error}");
     }
     let valid = valid_steps(lengths, count, &inputs);
-    let mut states = states
-        .unwrap_or_else(|| cells.iter().map(|cell| cell.start(batch)).collect())
-        .into_iter();
+    let mut states =
+        states.unwrap_or_else(|| cells.iter().map(|cell| cell.start(batch)).collect()).into_iter();
     let mut last = Vec::with_capacity(cells.len());
     let mut steps = unstack(inputs.permute([1, 2, 0])); // T × [D, B]
     for (layer, pair) in cells.chunks(directions).enumerate() {
@@ -199,7 +197,11 @@ fn check_states<C: Cell>(cells: &[C], batch: usize, states: Option<&[State]>) ->
 }
 
 /// For each step `[1, batch]` with 1 where a sample has not ended; nothing where none has.
-pub(crate) fn valid_steps(lengths: Option<&[usize]>, steps: usize, like: &Tensor<3>) -> Vec<Option<Tensor<2>>> {
+pub(crate) fn valid_steps(
+    lengths: Option<&[usize]>,
+    steps: usize,
+    like: &Tensor<3>,
+) -> Vec<Option<Tensor<2>>> {
     let Some(lengths) = lengths else { return vec![None; steps] };
     let mask = |t: usize| {
         let valid: Vec<f32> = lengths.iter().map(|&length| f32::from(u8::from(t < length))).collect();
@@ -225,11 +227,7 @@ pub(crate) fn unstack(steps: Tensor<3>) -> Vec<Tensor<2>> {
 }
 
 /// Refuses sizes no recurrent network can have.
-pub(crate) fn validate(
-    sizes: &[(&str, usize)],
-    num_layers: usize,
-    dropout: f64,
-) -> Result<(), ConfigError> {
+pub(crate) fn validate(sizes: &[(&str, usize)], num_layers: usize, dropout: f64) -> Result<(), ConfigError> {
     for &(field, size) in sizes.iter().chain(&[("num_layers", num_layers)]) {
         if size == 0 {
             return Err(ConfigError::new(field, "must be at least 1, got 0"));
@@ -253,11 +251,7 @@ pub(crate) fn input_sizes(input: usize, output: usize, layers: usize, directions
 }
 
 /// Uniform on ±1/√hidden, as PyTorch draws the weights of its recurrent layers.
-pub(crate) fn uniform<const D: usize>(
-    shape: [usize; D],
-    hidden: usize,
-    device: &Device,
-) -> Param<Tensor<D>> {
+pub(crate) fn uniform<const D: usize>(shape: [usize; D], hidden: usize, device: &Device) -> Param<Tensor<D>> {
     let bound = 1.0 / (hidden as f64).sqrt();
     Initializer::Uniform { min: -bound, max: bound }.init(shape, device)
 }

@@ -60,9 +60,12 @@ impl Seq2Seq {
             let mut next: Vec<(usize, usize, f64)> = Vec::with_capacity(open.len() * vocabulary);
             for (row, hypothesis) in open.iter().enumerate() {
                 let row_of = &p[row * vocabulary..(row + 1) * vocabulary];
-                next.extend(row_of.iter().enumerate().map(|(token, p)| {
-                    (row, token, hypothesis.log_probability + f64::from(*p))
-                }));
+                next.extend(
+                    row_of
+                        .iter()
+                        .enumerate()
+                        .map(|(token, p)| (row, token, hypothesis.log_probability + f64::from(*p))),
+                );
             }
             next.sort_by(|a, b| b.2.total_cmp(&a.2));
             let (mut kept, mut rows) = (Vec::with_capacity(width), Vec::with_capacity(width));

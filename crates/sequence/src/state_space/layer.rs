@@ -49,7 +49,10 @@ impl Layer {
             (0..channels * pairs).map(|i| std::f64::consts::PI * (i % pairs) as f64).collect();
         let decay = vec![0.5f64.ln(); channels * pairs];
         let constant = |values: Vec<f64>| {
-            Param::from_tensor(Tensor::from_data(TensorData::new(values, [channels, pairs]).convert::<f32>(), device))
+            Param::from_tensor(Tensor::from_data(
+                TensorData::new(values, [channels, pairs]).convert::<f32>(),
+                device,
+            ))
         };
         Self {
             norm: LayerNormConfig::new(channels).init(device),
@@ -70,7 +73,8 @@ impl Layer {
         [batch, channels * pairs]
     }
 
-    pub(super) fn start(&self, batch: usize) -> State {
+    /// Zeros for `batch` samples: real and imaginary part, each `[batch, channels · N/2]`.
+    pub fn start(&self, batch: usize) -> State {
         let zeros = zeros_like(&self.frequency, self.state_dims(batch));
         State { hidden: zeros.clone(), cell: Some(zeros) }
     }
@@ -160,7 +164,12 @@ impl Layer {
     }
 
     /// The recurrence, step by step.
-    pub(super) fn scan(&self, x: Tensor<3>, mut state: State, valid: &[Option<Tensor<2>>]) -> (Tensor<3>, State) {
+    pub(super) fn scan(
+        &self,
+        x: Tensor<3>,
+        mut state: State,
+        valid: &[Option<Tensor<2>>],
+    ) -> (Tensor<3>, State) {
         let [batch, _, channels] = x.dims();
         let pairs = self.frequency.dims()[1];
         let system = self.discrete(1);
@@ -216,7 +225,6 @@ fn toeplitz(kernel: Tensor<2>) -> Tensor<3> {
         (if column >= row { column - row } else { length }) as i64
     };
     let indices: Vec<i64> = (0..length * length).map(index).collect();
-    let indices =
-        Tensor::<1, Int>::from_data(TensorData::new(indices, [length * length]), &kernel.device());
+    let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [length * length]), &kernel.device());
     Tensor::cat(vec![kernel, zero], 1).select(1, indices).reshape([channels, length, length])
 }

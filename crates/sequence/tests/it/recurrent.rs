@@ -19,8 +19,7 @@ fn networks(bidirectional: bool, device: &Device) -> Vec<SequenceModel> {
         .into_iter()
         .filter(|kind| !bidirectional || *kind != Kind::Ssm)
         .map(|kind| {
-            let config =
-                SequenceConfig::new(kind, 3, 6).with_num_layers(2).with_bidirectional(bidirectional);
+            let config = SequenceConfig::new(kind, 3, 6).with_num_layers(2).with_bidirectional(bidirectional);
             fill::fill(config.init(device).unwrap())
         })
         .collect()
@@ -103,7 +102,8 @@ fn a_detached_state_stops_the_gradient() {
     for model in networks(false, &device) {
         let x: Tensor<3> = fill::input("x", [2, 4, 3], &device).require_grad();
         let (_, states) = model.forward(x.clone(), None, None);
-        let (y, _) = model.forward(fill::input("later", [2, 4, 3], &device), None, Some(detach(states.clone())));
+        let (y, _) =
+            model.forward(fill::input("later", [2, 4, 3], &device), None, Some(detach(states.clone())));
         assert!(x.grad(&y.sum().backward()).is_none_or(|g| g.abs().sum().into_scalar::<f32>() == 0.0));
         let (y, _) = model.forward(fill::input("later", [2, 4, 3], &device), None, Some(states));
         assert!(x.grad(&y.sum().backward()).unwrap().abs().sum().into_scalar::<f32>() > 0.0);

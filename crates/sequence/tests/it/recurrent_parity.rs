@@ -16,7 +16,8 @@ const GRADIENT: (f64, f64) = (1e-4, 1e-6);
 const LENGTHS: [usize; 3] = [6, 2, 4];
 const SHAPE: [usize; 3] = [3, 6, 5];
 
-type Forward<'a, M> = &'a dyn Fn(&M, Tensor<3>, Option<&[usize]>, Option<Vec<State>>) -> (Tensor<3>, Vec<State>);
+type Forward<'a, M> =
+    &'a dyn Fn(&M, Tensor<3>, Option<&[usize]>, Option<Vec<State>>) -> (Tensor<3>, Vec<State>);
 
 fn device() -> Device {
     Device::flex().autodiff()
@@ -66,9 +67,7 @@ fn agrees<M: Module>(
     let gradient = x.grad(&gradients).unwrap();
     fixture.check(&format!("{case}.x"), &gradient, GRADIENT.0, GRADIENT.1).unwrap();
     let gradients = GradientsParams::from_grads(gradients, &model);
-    fixture
-        .check_gradients(&format!("{case}.gradients"), &model, &gradients, place, GRADIENT)
-        .unwrap();
+    fixture.check_gradients(&format!("{case}.gradients"), &model, &gradients, place, GRADIENT).unwrap();
 }
 
 /// A line a network of PyTorch: its configuration, and how many states of which sizes it has.
