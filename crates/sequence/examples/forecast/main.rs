@@ -1,0 +1,165 @@
+//! The next day of a noisy series with two seasons, as a middle and an interval, against repeating the last day or week.
+
+mod series;
+
+use std::process::ExitCode;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use clap::Parser;
+use fornax_nn_core::optim::AdamConfig;
+use fornax_nn_core::plot::{Curves, Line, Panel};
+use fornax_nn_core::schedule::ScheduleConfig;
+use fornax_nn_core::train::{Run, RunArgs, Target, cli};
+use fornax_prep::Key;
+use fornax_sequence::many_to_one::quantile_loss;
+use fornax_sequence::training::train_step;
+use fornax_sequence::{Kind, ManyToOne, ManyToOneConfig, SequenceConfig};
+use serde::Serialize;
+use serde_json::json;
+
+use series::{DAY, FEATURES, WEEK, seasonal_naive, series, windows};
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// Ends and middle of an interval that should hold 80 % of the outcomes.
+const QUANTILES: [f64; 3] = [0.1, 0.5, 0.9];
+/// Steps of the series: two years and a half; the last half year is unseen.
+const STEPS: usize = 130 * WEEK;
+const UNSEEN: usize = 26 * WEEK;
+/// Updates of an epoch.
+const UPDATES: usize = 100;
+
+/// Forecast a day, hour by hour, with the uncertainty that goes with it
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(clap::Args, Serialize)]
+struct Settings {
+    /// Network: rnn, lstm, gru or ssm
+    #[arg(long, default_value = "gru")]
+    model: Kind,
+    /// Hours that are seen
+    #[arg(long, default_value_t = 72)]
+    past: usize,
+    /// Hours that are forecast
+    #[arg(long, default_value_t = 24)]
+    horizon: usize,
+    /// Epochs of a hundred updates
+    #[arg(long, default_value_t = 12)]
+    epochs: usize,
+    /// Windows per update
+    #[arg(long, default_value_t = 32)]
+    batch_size: usize,
+    /// Units
+    #[arg(long, default_value_t = 48)]
+    hidden: usize,
+    /// Highest learning rate
+    #[arg(long, default_value_t = 5e-3)]
+    lr: f64,
+}
+
+fn main() -> ExitCode {
+    cli::main(|args: Args| train(args))
+}
+
+fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
+    if args.quick {
+        (settings.epochs, settings.past) = (settings.epochs.min(1), settings.past.min(24));
+    }
+    let flat = args.device.open()?;
+    let size = [settings.past, settings.horizon];
+    let body = SequenceConfig::new(settings.model, FEATURES, settings.hidden);
+    let config = ManyToOneConfig::new(body, settings.horizon * QUANTILES.len());
+    let mut run = Run::open("forecast", &args, &json!({"settings": settings, "epochs": settings.epochs, "model": config}))?;
+    let values = series(run.seed(), STEPS);
+    let device = flat.clone().autodiff();
+    device.seed(run.seed());
+    let (mut model, mut optim) = (config.init(&device)?, AdamConfig::new().init()?);
+    if let Some(saved) = run.resume() {
+        (model, optim) = (saved.module("model", model)?, saved.optimizer("optimizer", optim)?);
+    }
+    let total = settings.epochs * UPDATES;
+    let schedule = ScheduleConfig::cosine(total.max(2) - 1).with_warm_up(20).init(settings.lr)?;
+    let last = (STEPS - UNSEEN).checked_sub(settings.past + settings.horizon).ok_or("the window is longer than the series")?;
+    // Windows of the unseen part, a day apart, with the week before them at hand for the comparison.
+    let unseen: Vec<usize> = (STEPS - UNSEEN + WEEK..STEPS - settings.past - settings.horizon).step_by(DAY).collect();
+    for _epoch in run.epochs(settings.epochs) {
+        for _ in run.batches(UPDATES, 1)? {
+            let step = run.progress().step;
+            let mut stream = Key::new(run.seed()).fold(step).stream();
+            let starts: Vec<usize> = (0..settings.batch_size).map(|_| stream.below(last as u64) as usize).collect();
+            let (x, y) = windows(&values, &starts, size, &device);
+            let loss = quantile_loss(forecast(&model, x, settings.horizon), y, &QUANTILES);
+            let step = train_step(model, &mut optim, schedule.lr(step as usize), 1.0, loss);
+            let (trained, loss) = run.guard(step)?;
+            model = trained;
+            run.step([("loss", loss)])?;
+            run.checkpoint_if_due(|s| s.module("model", &model)?.optimizer("optimizer", &optim))?;
+        }
+        let (error, coverage, _) = judge(&model.valid(), &values, &unseen, size, &flat);
+        run.log("test", [("mae", error), ("coverage", coverage)])?;
+        run.finish_epoch(|s| s.module("model", &model)?.optimizer("optimizer", &optim))?;
+    }
+
+    let (error, coverage, shown) = judge(&model.valid(), &values, &unseen, size, &flat);
+    let naive = [DAY, WEEK].map(|period| seasonal_naive(&values, &unseen, size, period));
+    let best = naive[0].min(naive[1]);
+    let better = 1.0 - error / best;
+    draw(&run, &values, &unseen, size, &shown)?;
+    run.check("improvement", better, Target::at_least(if args.quick { -2.0 } else { 0.30 }));
+    let sentence = format!(
+        "Error {error:.3}, {:.0} % below the best of repeating the last day ({:.3}) or week ({:.3}); {:.0} % of outcomes within the 80 % interval: {}",
+        100.0 * better, naive[0], naive[1], 100.0 * coverage, run.path("forecast.png").display()
+    );
+    let figures = json!({"mae": error, "mae_last_day": naive[0], "mae_last_week": naive[1], "improvement": better, "coverage": coverage});
+    Ok(run.finish(model.num_params(), figures, sentence)?)
+}
+
+/// `[batch, horizon, quantiles]`
+fn forecast(model: &ManyToOne, x: Tensor<3>, horizon: usize) -> Tensor<3> {
+    let [batch, ..] = x.dims();
+    model.forward(x, None).reshape([batch, horizon, QUANTILES.len()])
+}
+
+/// Mean absolute error of the middle, share of outcomes within the interval, and all forecasts in the series' units.
+fn judge(model: &ManyToOne, values: &[f32], starts: &[usize], size: [usize; 2], device: &Device) -> (f64, f64, Vec<f32>) {
+    let (x, _) = windows(values, starts, size, device);
+    let mut predicted: Vec<f32> = forecast(model, x, size[1]).into_data().iter::<f32>().collect();
+    let (mut error, mut within) = (0.0, 0.0);
+    let width = QUANTILES.len();
+    for (row, &start) in predicted.chunks_mut(size[1] * width).zip(starts) {
+        let now = start + size[0];
+        row.iter_mut().for_each(|value| *value += values[now - 1]);
+        for (q, truth) in row.chunks(width).zip(&values[now..]) {
+            error += f64::from((q[1] - truth).abs());
+            within += f64::from(u8::from((q[0]..=q[2]).contains(truth)));
+        }
+    }
+    let count = (starts.len() * size[1]) as f64;
+    (error / count, within / count, predicted)
+}
+
+/// Four unseen days, a fortnight apart.
+fn draw(run: &Run, values: &[f32], starts: &[usize], size: [usize; 2], predicted: &[f32]) -> Outcome<()> {
+    let width = QUANTILES.len();
+    let mut figure = Curves::new().columns(2);
+    for index in (0..starts.len()).step_by(14).take(4) {
+        let (now, row) = (starts[index] + size[0], &predicted[index * size[1] * width..]);
+        let line = |name: &str, q: usize| {
+            Line::new(name, (0..size[1]).map(|h| (h as f64, f64::from(row[h * width + q]))))
+        };
+        let truth = (-(size[0].min(48) as i64)..size[1] as i64)
+            .map(|h| (h as f64, f64::from(values[(now as i64 + h) as usize])));
+        let panel = Panel::new(format!("unseen day {}", index + 1)).x_label("hours ahead").y_label("value");
+        figure = figure.panel(
+            panel.line(Line::new("measured", truth)).line(line("forecast", 1)).line(line("10 %", 0).dashed()).line(line("90 %", 2).dashed()),
+        );
+    }
+    Ok(figure.save(run.path("forecast.png"))?)
+}
