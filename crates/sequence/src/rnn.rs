@@ -22,8 +22,7 @@
 //!         x_t                              x_t
 //! ```
 //!
-//! An Elman layer gives every hidden unit of the past to every one of now. Jordan's carries only what it said: a memory of
-//! the size of the answer, which can be set from outside (teacher forcing) because the right answers are known.
+//! Elman's state may hold what was never said. Jordan's is what it said, and can be set from outside (teacher forcing).
 //!
 //! ## Backpropagation through time, and what goes wrong
 //!
@@ -37,10 +36,9 @@
 //! Below one it vanishes with k, above one it explodes ([`health`](fornax_nn_core::health) tells which). Longer memories need
 //! [`lstm`](crate::lstm) or [`gru`](crate::gru); ReLU with W_hh started at the identity (Le et al.) helps a plain network.
 //!
-//! Papers: J. L. Elman, *Finding structure in time*, Cognitive Science 14, 1990
-//! <https://doi.org/10.1207/s15516709cog1402_1>; M. I. Jordan, *Serial order: a parallel distributed processing approach*,
-//! ICS Report 8604, UC San Diego, 1986; Q. V. Le, N. Jaitly, G. E. Hinton, *A simple way to initialize recurrent networks of
-//! rectified linear units*, 2015 <https://arxiv.org/abs/1504.00941>.
+//! Papers: J. L. Elman, *Finding structure in time*, 1990 <https://doi.org/10.1207/s15516709cog1402_1>; M. I. Jordan, *Serial
+//! order: a parallel distributed processing approach*, ICS Report 8604, UC San Diego, 1986; Q. V. Le, N. Jaitly, G. E. Hinton,
+//! *A simple way to initialize recurrent networks of rectified linear units*, 2015 <https://arxiv.org/abs/1504.00941>.
 //!
 //! ## Differs from the papers
 //!
@@ -255,8 +253,7 @@ pub struct JordanCell {
 }
 
 impl Jordan {
-    /// Reads a batch of sequences. To force the network along right answers, read one step at a time and hand the right
-    /// previous output in as the state.
+    /// Reads a batch of sequences. To force it along right answers, read step by step with the right outputs as states.
     ///
     /// # Shapes
     ///
@@ -296,11 +293,7 @@ impl Cell for JordanCell {
 
     fn step((affine, nonlinearity, weight, bias): &Self::Ready, x: Tensor<2>, state: &State) -> State {
         let hidden = nonlinearity.forward(affine.forward(x, state.hidden.clone())); // [H, B]
-        let output = weight.clone().matmul(hidden); // [O, B]
-        let output = match bias {
-            Some(bias) => output + bias.clone(),
-            None => output,
-        };
+        let output = bias.iter().fold(weight.clone().matmul(hidden), |y, bias| y + bias.clone()); // [O, B]
         State { hidden: output, cell: None }
     }
 }

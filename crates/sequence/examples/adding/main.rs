@@ -1,12 +1,12 @@
 //! The adding problem: remember two numbers over a hundred steps. LSTM and GRU can, a plain recurrent network cannot.
 
 mod learner;
+mod pictures;
 
 use std::process::ExitCode;
 
 use burn::module::Module;
 use clap::Parser;
-use fornax_nn_core::plot::{Curves, Line, Panel};
 use fornax_nn_core::train::{Run, RunArgs, Target, cli};
 use fornax_prep::Key;
 use fornax_prep::worlds::tasks::AddingTask;
@@ -97,7 +97,7 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     let (x, y) = batch(task, unseen, UNSEEN, &device.clone().inner());
     let errors: Vec<f64> = learners.iter().map(|learner| learner.error(x.clone(), y.clone())).collect();
     let after: Vec<Vec<f64>> = learners.iter().map(|learner| learner.reach(fresh.clone())).collect();
-    draw(&mut run, &before, &after)?;
+    pictures::draw(&mut run, &before, &after)?;
     let verdicts: Vec<_> = learners.iter().map(|learner| learner.monitor.verdict()).collect();
     let text: Vec<String> =
         KINDS.iter().zip(&verdicts).map(|(kind, verdict)| format!("{}: {verdict}", kind.name())).collect();
@@ -111,7 +111,12 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     let left = |norms: &[f64]| norms[norms.len() - 1] / norms[0];
     let sentence = format!(
         "Squared error over {} steps: LSTM {:.4}, GRU {:.4}, plain network {:.4} (always saying 1: {:.4}); gradients by lag: {}",
-        settings.length, errors[1], errors[2], errors[0], AddingTask::BASELINE, run.path("gradient_by_lag.png").display()
+        settings.length,
+        errors[1],
+        errors[2],
+        errors[0],
+        AddingTask::BASELINE,
+        run.path("gradient_by_lag.png").display()
     );
     let figures = json!({
         "mse_rnn": errors[0], "mse_lstm": errors[1], "mse_gru": errors[2], "mse_baseline": AddingTask::BASELINE,
@@ -120,22 +125,4 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     });
     let params = learners.iter().map(|learner| learner.model.num_params()).sum();
     Ok(run.finish(params, figures, sentence)?)
-}
-
-/// The gradient's reach before and after training, and the error over time.
-fn draw(run: &mut Run, before: &[Vec<f64>], after: &[Vec<f64>]) -> Outcome<()> {
-    let lag = |title: &str, norms: &[Vec<f64>]| {
-        let panel = Panel::new(title).x_label("steps before the end").y_label("‖∂h_T/∂x‖").log_y().y_range(1e-16, 1e2);
-        KINDS.iter().zip(norms).fold(panel, |panel, (kind, norms)| {
-            panel.line(Line::values(kind.name(), norms.iter().copied()))
-        })
-    };
-    let mut error = Panel::new("Error on unseen sequences").x_label("step").y_label("mean squared error").log_y();
-    for kind in KINDS {
-        let points = run.history("test", kind.name())?.into_iter().map(|(step, error)| (step as f64, error));
-        error = error.line(Line::new(kind.name(), points));
-    }
-    let panels = [lag("Before training", before), lag("After training", after), error];
-    let figure = panels.into_iter().fold(Curves::new(), Curves::panel);
-    Ok(figure.save(run.path("gradient_by_lag.png"))?)
 }

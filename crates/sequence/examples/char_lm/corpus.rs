@@ -35,7 +35,8 @@ impl Corpus {
         let text = match path {
             None => DOCUMENTS.join("\n"),
             Some(path) => {
-                let bytes = std::fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?.len();
+                let bytes =
+                    std::fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?.len();
                 if bytes > LIMIT {
                     return Err(format!("{}: {bytes} bytes, at most {LIMIT} are read", path.display()).into());
                 }

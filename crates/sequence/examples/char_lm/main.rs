@@ -85,7 +85,11 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
         .with_hidden_size(settings.hidden)
         .with_num_layers(settings.layers)
         .with_dropout(settings.dropout);
-    let mut run = Run::open("char_lm", &args, &json!({"settings": settings, "epochs": settings.epochs, "model": config}))?;
+    let mut run = Run::open(
+        "char_lm",
+        &args,
+        &json!({"settings": settings, "epochs": settings.epochs, "model": config}),
+    )?;
     let device = flat.clone().autodiff();
     device.seed(run.seed());
     let (mut model, mut optim) = (config.init(&device)?, AdamWConfig::new().init()?);
@@ -95,7 +99,8 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
         states = carry::restore(saved.json("states")?, &device);
     }
     let total = settings.epochs * lanes.len();
-    let schedule = ScheduleConfig::cosine(total.max(2) - 1).with_warm_up(total.min(50).max(1)).init(settings.lr)?;
+    let schedule =
+        ScheduleConfig::cosine(total.max(2) - 1).with_warm_up(total.min(50).max(1)).init(settings.lr)?;
     for _epoch in run.epochs(settings.epochs) {
         // The order of the text, whatever the order of the pass: a state fits only what comes next.
         for _ in run.batches(lanes.len(), 1)? {
@@ -129,7 +134,8 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
         run.check("bits_per_char", bits, Target::at_most(if args.quick { 5.5 } else { 3.0 }));
     }
     let written = run.path("samples.txt");
-    let sentence = format!("{bits:.3} bits a character on text never seen; what it writes: {}", written.display());
+    let sentence =
+        format!("{bits:.3} bits a character on text never seen; what it writes: {}", written.display());
     let figures = json!({"val_loss": loss, "bits_per_char": bits, "vocabulary": corpus.vocabulary.len()});
     Ok(run.finish(model.num_params(), figures, sentence)?)
 }

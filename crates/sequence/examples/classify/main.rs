@@ -1,17 +1,17 @@
 //! Which language is this word of? Words of different lengths, read in both directions, by class.
 
+mod pictures;
 mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use burn::module::Module;
-use burn::tensor::Device;
 use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor};
 use clap::Parser;
 use fornax_nn_core::metric::Classification;
 use fornax_nn_core::optim::AdamWConfig;
-use fornax_nn_core::plot::{Curves, Line, Matrix, Panel};
 use fornax_nn_core::schedule::ScheduleConfig;
 use fornax_nn_core::train::{Run, RunArgs, Target, cli};
 use fornax_prep::Key;
@@ -75,13 +75,16 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
         Some(path) => Words::read(path, &settings.text_column, &settings.label_column)?,
         None => Words::invented(args.seed, if args.quick { 100 } else { 600 }),
     };
-    // A fifth is held out.
     let order = Key::new(args.seed).fold(1).permutation(words.words.len());
     let (test, training) = order.split_at((order.len() / 5).max(1));
     let body = SequenceConfig::new(settings.model, words.alphabet.len(), settings.hidden)
         .with_bidirectional(settings.model != Kind::Ssm);
     let config = ManyToOneConfig::new(body, words.names.len());
-    let mut run = Run::open("classify", &args, &json!({"settings": settings, "epochs": settings.epochs, "model": config}))?;
+    let mut run = Run::open(
+        "classify",
+        &args,
+        &json!({"settings": settings, "epochs": settings.epochs, "model": config}),
+    )?;
     let device = flat.clone().autodiff();
     device.seed(run.seed());
     let (mut model, mut optim) = (config.init(&device)?, AdamWConfig::new().init()?);
@@ -108,7 +111,7 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     }
 
     let outcome = classify(&model.valid(), &words, test, &flat);
-    draw(&mut run, &words, &outcome)?;
+    pictures::draw(&mut run, &words, &outcome)?;
     let accuracy = outcome.accuracy();
     if settings.data.is_none() {
         run.check("test_accuracy", accuracy, Target::at_least(if args.quick { 0.3 } else { 0.95 }));
@@ -122,7 +125,9 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     std::fs::write(run.path("mistakes.txt"), lines.collect::<String>())?;
     let sentence = format!(
         "{:.1} % of {} unseen words named right: {}",
-        100.0 * accuracy, test.len(), run.path("confusion.png").display()
+        100.0 * accuracy,
+        test.len(),
+        run.path("confusion.png").display()
     );
     let figures = json!({"test_accuracy": accuracy, "test_loss": outcome.loss(), "errors": mistakes.len(), "classes": words.names.len()});
     Ok(run.finish(model.num_params(), figures, sentence)?)
@@ -139,15 +144,5 @@ fn classify(model: &ManyToOne, words: &Words, indices: &[usize], device: &Device
             None => all = Some(part),
         }
     }
-    all.unwrap_or_else(|| Classification::new(burn::tensor::Tensor::zeros([0, words.names.len()], device), &[]))
-}
-
-fn draw(run: &mut Run, words: &Words, outcome: &Classification) -> Outcome<()> {
-    let points = |history: Vec<(u64, f64)>| history.into_iter().map(|(step, loss)| (step as f64, loss));
-    let (train, test) = (run.history("train", "mean_loss")?, run.history("test", "loss")?);
-    let panel = Panel::new("Loss").x_label("step").y_label("cross-entropy (nats)").log_y()
-        .line(Line::new("training", points(train)))
-        .line(Line::new("test", points(test)).mark_lowest());
-    Curves::new().panel(panel).save(run.path("curves.png"))?;
-    Ok(Matrix::confusion(&outcome.confusion(), &words.names).title("Unseen words").save(run.path("confusion.png"))?)
+    all.unwrap_or_else(|| Classification::new(Tensor::zeros([0, words.names.len()], device), &[]))
 }

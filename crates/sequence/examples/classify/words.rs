@@ -106,7 +106,9 @@ impl Words {
         }
         let words = Self::new(rows);
         if words.names.len() < 2 {
-            return Err(format!("{}: {} classes, expected at least 2", path.display(), words.names.len()).into());
+            return Err(
+                format!("{}: {} classes, expected at least 2", path.display(), words.names.len()).into()
+            );
         }
         Ok(words)
     }
@@ -124,7 +126,11 @@ impl Words {
     }
 
     /// Some words: one-hot characters `[batch, longest, alphabet]`, their lengths, and their classes.
-    pub(crate) fn batch(&self, indices: &[usize], device: &Device) -> (Tensor<3>, Vec<usize>, Tensor<1, Int>) {
+    pub(crate) fn batch(
+        &self,
+        indices: &[usize],
+        device: &Device,
+    ) -> (Tensor<3>, Vec<usize>, Tensor<1, Int>) {
         let lengths: Vec<usize> = indices.iter().map(|&index| self.words[index].len()).collect();
         let (longest, width) = (lengths.iter().copied().max().unwrap_or(0), self.alphabet.len());
         let mut values = vec![0.0f32; indices.len() * longest * width];

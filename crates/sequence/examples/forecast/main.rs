@@ -1,14 +1,14 @@
 //! The next day of a noisy series with two seasons, as a middle and an interval, against repeating the last day or week.
 
+mod report;
 mod series;
 
 use std::process::ExitCode;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use clap::Parser;
 use fornax_nn_core::optim::AdamConfig;
-use fornax_nn_core::plot::{Curves, Line, Panel};
 use fornax_nn_core::schedule::ScheduleConfig;
 use fornax_nn_core::train::{Run, RunArgs, Target, cli};
 use fornax_prep::Key;
@@ -76,7 +76,11 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     let size = [settings.past, settings.horizon];
     let body = SequenceConfig::new(settings.model, FEATURES, settings.hidden);
     let config = ManyToOneConfig::new(body, settings.horizon * QUANTILES.len());
-    let mut run = Run::open("forecast", &args, &json!({"settings": settings, "epochs": settings.epochs, "model": config}))?;
+    let mut run = Run::open(
+        "forecast",
+        &args,
+        &json!({"settings": settings, "epochs": settings.epochs, "model": config}),
+    )?;
     let values = series(run.seed(), STEPS);
     let device = flat.clone().autodiff();
     device.seed(run.seed());
@@ -86,14 +90,18 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     }
     let total = settings.epochs * UPDATES;
     let schedule = ScheduleConfig::cosine(total.max(2) - 1).with_warm_up(20).init(settings.lr)?;
-    let last = (STEPS - UNSEEN).checked_sub(settings.past + settings.horizon).ok_or("the window is longer than the series")?;
+    let last = (STEPS - UNSEEN)
+        .checked_sub(settings.past + settings.horizon)
+        .ok_or("the window is longer than the series")?;
     // Windows of the unseen part, a day apart, with the week before them at hand for the comparison.
-    let unseen: Vec<usize> = (STEPS - UNSEEN + WEEK..STEPS - settings.past - settings.horizon).step_by(DAY).collect();
+    let unseen: Vec<usize> =
+        (STEPS - UNSEEN + WEEK..STEPS - settings.past - settings.horizon).step_by(DAY).collect();
     for _epoch in run.epochs(settings.epochs) {
         for _ in run.batches(UPDATES, 1)? {
             let step = run.progress().step;
             let mut stream = Key::new(run.seed()).fold(step).stream();
-            let starts: Vec<usize> = (0..settings.batch_size).map(|_| stream.below(last as u64) as usize).collect();
+            let starts: Vec<usize> =
+                (0..settings.batch_size).map(|_| stream.below(last as u64) as usize).collect();
             let (x, y) = windows(&values, &starts, size, &device);
             let loss = quantile_loss(forecast(&model, x, settings.horizon), y, &QUANTILES);
             let step = train_step(model, &mut optim, schedule.lr(step as usize), 1.0, loss);
@@ -102,20 +110,24 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
             run.step([("loss", loss)])?;
             run.checkpoint_if_due(|s| s.module("model", &model)?.optimizer("optimizer", &optim))?;
         }
-        let (error, coverage, _) = judge(&model.valid(), &values, &unseen, size, &flat);
+        let (error, coverage, _) = report::judge(&model.valid(), &values, &unseen, size, &flat);
         run.log("test", [("mae", error), ("coverage", coverage)])?;
         run.finish_epoch(|s| s.module("model", &model)?.optimizer("optimizer", &optim))?;
     }
 
-    let (error, coverage, shown) = judge(&model.valid(), &values, &unseen, size, &flat);
+    let (error, coverage, shown) = report::judge(&model.valid(), &values, &unseen, size, &flat);
     let naive = [DAY, WEEK].map(|period| seasonal_naive(&values, &unseen, size, period));
     let best = naive[0].min(naive[1]);
     let better = 1.0 - error / best;
-    draw(&run, &values, &unseen, size, &shown)?;
+    report::draw(&run, &values, &unseen, size, &shown)?;
     run.check("improvement", better, Target::at_least(if args.quick { -2.0 } else { 0.30 }));
     let sentence = format!(
         "Error {error:.3}, {:.0} % below the best of repeating the last day ({:.3}) or week ({:.3}); {:.0} % of outcomes within the 80 % interval: {}",
-        100.0 * better, naive[0], naive[1], 100.0 * coverage, run.path("forecast.png").display()
+        100.0 * better,
+        naive[0],
+        naive[1],
+        100.0 * coverage,
+        run.path("forecast.png").display()
     );
     let figures = json!({"mae": error, "mae_last_day": naive[0], "mae_last_week": naive[1], "improvement": better, "coverage": coverage});
     Ok(run.finish(model.num_params(), figures, sentence)?)
@@ -125,41 +137,4 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
 fn forecast(model: &ManyToOne, x: Tensor<3>, horizon: usize) -> Tensor<3> {
     let [batch, ..] = x.dims();
     model.forward(x, None).reshape([batch, horizon, QUANTILES.len()])
-}
-
-/// Mean absolute error of the middle, share of outcomes within the interval, and all forecasts in the series' units.
-fn judge(model: &ManyToOne, values: &[f32], starts: &[usize], size: [usize; 2], device: &Device) -> (f64, f64, Vec<f32>) {
-    let (x, _) = windows(values, starts, size, device);
-    let mut predicted: Vec<f32> = forecast(model, x, size[1]).into_data().iter::<f32>().collect();
-    let (mut error, mut within) = (0.0, 0.0);
-    let width = QUANTILES.len();
-    for (row, &start) in predicted.chunks_mut(size[1] * width).zip(starts) {
-        let now = start + size[0];
-        row.iter_mut().for_each(|value| *value += values[now - 1]);
-        for (q, truth) in row.chunks(width).zip(&values[now..]) {
-            error += f64::from((q[1] - truth).abs());
-            within += f64::from(u8::from((q[0]..=q[2]).contains(truth)));
-        }
-    }
-    let count = (starts.len() * size[1]) as f64;
-    (error / count, within / count, predicted)
-}
-
-/// Four unseen days, a fortnight apart.
-fn draw(run: &Run, values: &[f32], starts: &[usize], size: [usize; 2], predicted: &[f32]) -> Outcome<()> {
-    let width = QUANTILES.len();
-    let mut figure = Curves::new().columns(2);
-    for index in (0..starts.len()).step_by(14).take(4) {
-        let (now, row) = (starts[index] + size[0], &predicted[index * size[1] * width..]);
-        let line = |name: &str, q: usize| {
-            Line::new(name, (0..size[1]).map(|h| (h as f64, f64::from(row[h * width + q]))))
-        };
-        let truth = (-(size[0].min(48) as i64)..size[1] as i64)
-            .map(|h| (h as f64, f64::from(values[(now as i64 + h) as usize])));
-        let panel = Panel::new(format!("unseen day {}", index + 1)).x_label("hours ahead").y_label("value");
-        figure = figure.panel(
-            panel.line(Line::new("measured", truth)).line(line("forecast", 1)).line(line("10 %", 0).dashed()).line(line("90 %", 2).dashed()),
-        );
-    }
-    Ok(figure.save(run.path("forecast.png"))?)
 }

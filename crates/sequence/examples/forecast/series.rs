@@ -14,7 +14,7 @@ pub(crate) const FEATURES: usize = 5;
 /// Values `from`, … of a series that is a function of the seed.
 ///
 /// ```text
-/// y_t = level_t + day(t) · (1 − 0.4 · weekend) + 0.3 · noise      level: e_t summed up, pulled back to 0 with 1 % a step
+/// y_t = level_t + day(t) · (1 − 0.5 · weekend) + 0.2 · noise          level_t = 0.99 level_(t−1) + 0.05 · noise'
 /// ```
 pub(crate) fn series(seed: u64, count: usize) -> Vec<f32> {
     let mut stream = Key::new(seed).fold(7).stream();
@@ -25,11 +25,11 @@ pub(crate) fn series(seed: u64, count: usize) -> Vec<f32> {
     let mut level = 0.0;
     (0..count)
         .map(|t| {
-            level = 0.99 * level + 0.12 * normal();
+            level = 0.99 * level + 0.05 * normal();
             let hour = TAU * (t % DAY) as f64 / DAY as f64;
             let day = -1.2 * hour.cos() - 0.6 * (2.0 * hour).cos() + 0.3 * (2.0 * hour).sin();
-            let share = if t % WEEK >= 5 * DAY { 0.6 } else { 1.0 };
-            (level + share * day + 0.3 * normal()) as f32
+            let share = if t % WEEK >= 5 * DAY { 0.5 } else { 1.0 };
+            (level + share * day + 0.2 * normal()) as f32
         })
         .collect()
 }
@@ -59,7 +59,12 @@ pub(crate) fn windows(
 }
 
 /// Mean absolute error of saying what was `period` steps before.
-pub(crate) fn seasonal_naive(values: &[f32], starts: &[usize], [past, horizon]: [usize; 2], period: usize) -> f64 {
+pub(crate) fn seasonal_naive(
+    values: &[f32],
+    starts: &[usize],
+    [past, horizon]: [usize; 2],
+    period: usize,
+) -> f64 {
     let mut sum = 0.0;
     for &start in starts {
         for t in start + past..start + past + horizon {

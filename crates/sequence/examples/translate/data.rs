@@ -22,7 +22,8 @@ impl Dates {
         let forms: Vec<DateForm> =
             DateForm::ALL.into_iter().filter(|form| day_of_year || *form != DateForm::DayOfYear).collect();
         let task = DateTask::new().with_forms(&forms)?;
-        let mut source: Vec<char> = (0..5000).flat_map(|i| task.sample(Key::new(0), i).input.chars().collect::<Vec<_>>()).collect();
+        let mut source: Vec<char> =
+            (0..5000).flat_map(|i| task.sample(Key::new(0), i).input.chars().collect::<Vec<_>>()).collect();
         source.push('\0');
         source.sort_unstable();
         source.dedup();
@@ -42,7 +43,8 @@ impl Dates {
         let lengths: Vec<usize> = sources.iter().map(Vec::len).collect();
         let targets: Vec<Vec<i64>> = pairs.iter().map(|pair| digits(&pair.target)).collect();
         let inputs = targets.iter().map(|target| [&[1], target.as_slice()].concat()).collect::<Vec<_>>();
-        let targets = targets.into_iter().map(|target| [target.as_slice(), &[2]].concat()).collect::<Vec<_>>();
+        let targets =
+            targets.into_iter().map(|target| [target.as_slice(), &[2]].concat()).collect::<Vec<_>>();
         let (sources, _) = padded(&sources, device);
         let (inputs, _) = padded(&inputs, device);
         let (targets, real) = padded(&targets, device);

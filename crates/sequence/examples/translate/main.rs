@@ -1,48 +1,32 @@
 //! Dates in eighteen written forms, translated into ISO 8601 character by character, with a picture of where the decoder looks.
 
+mod choice;
 mod data;
+mod report;
 
 use std::process::ExitCode;
 
 use burn::module::Module;
-use burn::tensor::Device;
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use fornax_nn_core::optim::AdamConfig;
-use fornax_nn_core::plot::Matrix;
 use fornax_nn_core::schedule::ScheduleConfig;
 use fornax_nn_core::train::{Run, RunArgs, Target, cli};
 use fornax_prep::Key;
-use fornax_prep::worlds::tasks::Pair;
+use fornax_sequence::Seq2SeqConfig;
 use fornax_sequence::metric::exact_match;
-use fornax_sequence::seq2seq::{Attention, Sampling, train_step};
-use fornax_sequence::{Seq2Seq, Seq2SeqConfig};
+use fornax_sequence::seq2seq::{Sampling, train_step};
 use serde::Serialize;
 use serde_json::json;
 
-use data::{Dates, text};
+use choice::{Look, Model};
+use data::Dates;
+use report::{draw, right, translate};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// Updates of an epoch.
+/// Updates of an epoch, and the longest an answer may be.
 const STEPS: usize = 100;
-/// The longest an answer may be.
 const LONGEST: usize = 12;
-
-/// Which model translates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Model {
-    /// Recurrent encoder and decoder with attention
-    Seq2seq,
-}
-
-/// How the recurrent decoder looks back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Look {
-    Bahdanau,
-    Luong,
-}
 
 /// Translate dates, and see where the model looks while it writes
 #[derive(Parser)]
@@ -95,15 +79,15 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     let flat = args.device.open()?;
     let dates = Dates::new(settings.day_of_year)?;
     let (source, target) = dates.vocabularies();
-    let attention = match settings.attention {
-        Look::Bahdanau => Attention::Bahdanau,
-        Look::Luong => Attention::Luong,
-    };
     let config = Seq2SeqConfig::new(source, target)
-        .with_attention(attention)
+        .with_attention(settings.attention.into())
         .with_embedding_size(32)
         .with_hidden_size(settings.hidden);
-    let mut run = Run::open("translate", &args, &json!({"settings": settings, "epochs": settings.epochs, "model": config}))?;
+    let mut run = Run::open(
+        "translate",
+        &args,
+        &json!({"settings": settings, "epochs": settings.epochs, "model": config}),
+    )?;
     let device = flat.clone().autodiff();
     device.seed(run.seed());
     let (mut model, mut optim) = (config.init(&device)?, AdamConfig::new().init()?);
@@ -113,13 +97,15 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     let (key, unseen) = (Key::new(run.seed()).fold(0), Key::new(run.seed()).fold(1));
     let unseen = dates.pairs(unseen, if args.quick { 100 } else { 1000 });
     let total = settings.epochs * STEPS;
-    let schedule = ScheduleConfig::cosine(total.max(2) - 1).with_warm_up(50.min(total).max(1)).init(settings.lr)?;
+    let schedule =
+        ScheduleConfig::cosine(total.max(2) - 1).with_warm_up(50.min(total).max(1)).init(settings.lr)?;
     for _epoch in run.epochs(settings.epochs) {
         for _ in run.batches(STEPS, 1)? {
             let step = run.progress().step;
             let batch = dates.batch(&dates.pairs(key.fold(step), settings.batch_size), &device);
             let mut stream = key.fold(step).fold(u64::MAX).stream();
-            let noise: Vec<f32> = (0..settings.batch_size * (LONGEST + 1)).map(|_| stream.uniform()).collect();
+            let noise: Vec<f32> =
+                (0..settings.batch_size * (LONGEST + 1)).map(|_| stream.uniform()).collect();
             let rate = settings.sampling * step as f64 / total as f64;
             let sampling = (rate > 0.0).then_some(Sampling { rate, noise: &noise });
             let rates = (schedule.lr(step as usize), settings.clip);
@@ -128,7 +114,8 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
             run.step([("loss", loss)])?;
             run.checkpoint_if_due(|s| s.module("model", &model)?.optimizer("optimizer", &optim))?;
         }
-        let exact = exact_match(&translate(&model.valid(), &dates, &unseen[..100], &flat), &right(&unseen[..100]));
+        let exact =
+            exact_match(&translate(&model.valid(), &dates, &unseen[..100], &flat), &right(&unseen[..100]));
         run.log("test", [("exact_match", exact)])?;
         run.finish_epoch(|s| s.module("model", &model)?.optimizer("optimizer", &optim))?;
     }
@@ -136,40 +123,13 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     let model = model.valid();
     let exact = exact_match(&translate(&model, &dates, &unseen, &flat), &right(&unseen));
     draw(&run, &model, &dates, &unseen[..6], &flat)?;
-    let target = if args.quick { 0.0 } else { 0.98 };
-    run.check("exact_match", exact, Target::at_least(target));
+    run.check("exact_match", exact, Target::at_least(if args.quick { 0.0 } else { 0.98 }));
     let picture = run.path("attention_0.png");
-    let sentence = format!("{:.1} % of {} dates exactly right; where it looks: {}", 100.0 * exact, unseen.len(), picture.display());
+    let sentence = format!(
+        "{:.1} % of {} dates exactly right; where it looks: {}",
+        100.0 * exact,
+        unseen.len(),
+        picture.display()
+    );
     Ok(run.finish(model.num_params(), json!({"exact_match": exact}), sentence)?)
-}
-
-fn right(pairs: &[Pair]) -> Vec<String> {
-    pairs.iter().map(|pair| pair.target.clone()).collect()
-}
-
-fn translate(model: &Seq2Seq, dates: &Dates, pairs: &[Pair], device: &Device) -> Vec<String> {
-    let batch = dates.batch(pairs, device);
-    let (written, _) = model.greedy(batch.sources, &batch.lengths, LONGEST);
-    written.iter().map(|tokens| text(tokens)).collect()
-}
-
-/// Where the decoder looks while it writes, a picture a date.
-fn draw(run: &Run, model: &Seq2Seq, dates: &Dates, pairs: &[Pair], device: &Device) -> Outcome<()> {
-    for (index, pair) in pairs.iter().enumerate() {
-        let batch = dates.batch(std::slice::from_ref(pair), device);
-        let (written, looks) = model.greedy(batch.sources, &batch.lengths, LONGEST);
-        let [_, _, width] = looks.dims();
-        let weights: Vec<f64> = looks.into_data().iter::<f64>().collect();
-        let answer = text(&written[0]);
-        let rows: Vec<Vec<f64>> =
-            weights.chunks(width).take(answer.chars().count()).map(<[f64]>::to_vec).collect();
-        Matrix::heat_map(&rows)
-            .title(format!("{} → {answer}", pair.input))
-            .row_names(answer.chars().map(String::from))
-            .column_names(pair.input.chars().map(|c| if c == ' ' { "␣".to_owned() } else { c.to_string() }))
-            .range(0.0, 1.0)
-            .bar_label("attention")
-            .save(run.path(&format!("attention_{index}.png")))?;
-    }
-    Ok(())
 }
