@@ -122,6 +122,27 @@ def optimisers():
     return cases
 
 
+def recurrent():
+    """64 features, 128 units, 64 steps, batch 32: a forward pass without gradients, and a training step with Adam."""
+    cases = {}
+    for name, make in {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}.items():
+        x = torch.from_numpy(closed_form.data("x", (32, 64, 64)))
+        model = closed_form.fill(make(64, 128, batch_first=True))
+        optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+
+        def forward(model=model, x=x):
+            with torch.no_grad():
+                model(x)
+
+        def train(model=model, x=x, optimiser=optimiser):
+            optimiser.zero_grad(set_to_none=True)
+            model(x)[0].square().mean().backward()
+            optimiser.step()
+
+        cases |= {f"{name} 64-128 T64 b32 forward": forward, f"{name} 64-128 T64 b32 train": train}
+    return cases
+
+
 class Photographs(torch.utils.data.Dataset):
     """The JPEGs that our side made, as torchvision decodes fastest: its own decoder, no Pillow."""
 
@@ -160,7 +181,12 @@ def images():
     return {"images jpeg 500x375 to 224 b32 w2": epoch}
 
 
-CASES = {"cnn": [lenet, resnet18, mobilenet_v2, unet], "nn-core": [mlp, optimisers], "prep": [images]}
+CASES = {
+    "cnn": [lenet, resnet18, mobilenet_v2, unet],
+    "nn-core": [mlp, optimisers],
+    "prep": [images],
+    "sequence": [recurrent],
+}
 
 
 def peak_kib():

@@ -10,9 +10,9 @@ use std::process::ExitCode;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use clap::Parser;
+use fornax_cnn::ResNet;
 use fornax_cnn::block::SummaryConfig;
 use fornax_cnn::control::{self, Batch, Controller, ControllerConfig};
-use fornax_cnn::ResNet;
 use fornax_nn_core::optim::AdamWConfig;
 use fornax_nn_core::schedule::ScheduleConfig;
 use fornax_nn_core::train::{Run, RunArgs, Target, checkpoint::Snapshot, cli};
@@ -72,7 +72,8 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     let columns = usize::from(settings.commands);
     let summary = SummaryConfig::new().with_grid([1, 2]).with_dropout(0.1);
     let head = ControllerConfig::new(columns).with_summary(summary).with_components(settings.components);
-    let config = json!({"settings": settings, "epochs": settings.epochs, "backbone": backbone(), "head": head});
+    let config =
+        json!({"settings": settings, "epochs": settings.epochs, "backbone": backbone(), "head": head});
     let mut run = Run::open("control", &args, &config)?;
     let world = World::new(run.seed())?;
     let recorded = world.record(Series::Learn, 0..settings.roads)?;
@@ -97,7 +98,8 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     let schedule = ScheduleConfig::cosine(falling.max(1)).with_warm_up(rising.max(1)).init(settings.lr)?;
     for _epoch in run.epochs(settings.epochs) {
         for frames in run.full_batches(recorded.len(), settings.batch_size)? {
-            let (images, commands) = (recorded.images(&frames, &learning), recorded.commands(&frames, columns, &learning));
+            let (images, commands) =
+                (recorded.images(&frames, &learning), recorded.commands(&frames, columns, &learning));
             let lr = schedule.lr(run.progress().step as usize);
             learning.seed(run.step_seed());
             let mut losses = [0.0; 2];

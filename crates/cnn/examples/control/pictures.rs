@@ -35,7 +35,8 @@ fn modes(frames: &Frames, mixture: &Judged, single: &Judged) -> Tiles {
         }
     }
     let columns = SHOWN.min(shown.len()).max(1);
-    let shown: Vec<usize> = (0..columns).filter_map(|i| shown.get(i * shown.len() / columns).copied()).collect();
+    let shown: Vec<usize> =
+        (0..columns).filter_map(|i| shown.get(i * shown.len() / columns).copied()).collect();
     let degrees = |command: &[f64]| from_units(command).steering.to_degrees();
     let views = shown.iter().map(|&i| {
         let did = from_units(&frames.commands[i].map(f64::from));
@@ -44,7 +45,8 @@ fn modes(frames: &Frames, mixture: &Judged, single: &Judged) -> Tiles {
     });
     let mixtures = shown.iter().map(|&i| {
         let modes = mixture.densities[i].modes();
-        let text: Vec<String> = modes.iter().take(3).map(|mode| format!("{:+.0}°", degrees(&mode.command))).collect();
+        let text: Vec<String> =
+            modes.iter().take(3).map(|mode| format!("{:+.0}°", degrees(&mode.command))).collect();
         heat_map(&mixture.densities[i], SIDE).caption(format!("mixture: {}", text.join(", ")))
     });
     let singles = shown.iter().map(|&i| {

@@ -2,11 +2,13 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use fornax_cnn::ResNetConfig;
-use fornax_nn_core::plot::{Color, ColorMap, Tile};
 use fornax_cnn::control::Density;
-use fornax_prep::image::Channels;
-use fornax_prep::worlds::driving::{Camera, CameraConfig, Car, Command, Episode, Road, RoadConfig, Roads, Status, disturbance};
+use fornax_nn_core::plot::{Color, ColorMap, Tile};
 use fornax_prep::Key;
+use fornax_prep::image::Channels;
+use fornax_prep::worlds::driving::{
+    Camera, CameraConfig, Car, Command, Episode, Road, RoadConfig, Roads, Status, disturbance,
+};
 
 pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 

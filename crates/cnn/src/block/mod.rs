@@ -35,6 +35,6 @@ pub use squeeze_excitation::{SqueezeExcitation, SqueezeExcitationConfig};
 pub use summary::{Summary, SummaryConfig};
 
 pub(crate) use convolution::{Convolution, Init, linear};
+pub(crate) use summary::coarsest_map;
 pub(crate) use validate::{at_least_one, positive, probability};
 pub(crate) use width::{multiple_of_eight, scaled};
-pub(crate) use summary::coarsest_map;

@@ -18,7 +18,7 @@
 //! | normalise | [`Normaliser`] |
 //! | cut into tokens, numbers and back | [`TokenizerConfig`] learns, [`Tokenizer`] uses; [`Vocabulary`] for words of one's own |
 //! | one length, and what is real | [`Truncation`], [`Padding`], [`TokenBatch`], [`LengthBuckets`] |
-//! | windows | [`LanguageWindows`] over tokens, [`SeriesWindows`] over measurements |
+//! | windows | [`LanguageWindows`] over tokens, [`TextLanes`] for recurrent networks, [`SeriesWindows`] over measurements |
 //!
 //! ## Byte-level BPE
 //!
@@ -70,6 +70,7 @@ mod batch;
 mod buckets;
 mod charsmap;
 mod guard;
+mod lanes;
 mod normalise;
 mod read;
 mod series;
@@ -83,6 +84,7 @@ mod word_piece;
 
 pub use batch::{Padding, Side, TokenBatch, Truncation};
 pub use buckets::LengthBuckets;
+pub use lanes::TextLanes;
 pub use normalise::{Normaliser, UnicodeForm, WhiteSpace};
 pub use read::{CsvRecords, CsvTextSpec, JsonLines, Lines, Record, TextFile, TextFolder};
 pub use series::{SeriesConfig, SeriesWindows};

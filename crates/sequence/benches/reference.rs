@@ -1,0 +1,51 @@
+//! Our side of `cargo xtask bench sequence`; `xtask/reference/bench.py` is PyTorch's.
+//!
+//! The only argument is the number of timed repetitions.
+
+use std::error::Error;
+
+use burn::module::Module;
+use burn::optim::AdamConfig;
+use burn::tensor::Tensor;
+use fornax_nn_core::DeviceChoice;
+use fornax_nn_core::check::bench::Bench;
+use fornax_nn_core::check::fill;
+use fornax_nn_core::gradient::gradients;
+use fornax_sequence::{Kind, SequenceConfig};
+
+#[allow(clippy::print_stdout)]
+fn main() -> Result<(), Box<dyn Error>> {
+    let repetitions = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(10);
+    let mut bench = Bench::new(repetitions);
+    for kind in [Kind::Lstm, Kind::Gru] {
+        recurrent(&mut bench, kind)?;
+    }
+    println!("{}", bench.to_json()?);
+    Ok(())
+}
+
+/// 64 features, 128 units, 64 steps, batch 32: a forward pass without gradients, and a training step with Adam.
+fn recurrent(bench: &mut Bench, kind: Kind) -> Result<(), Box<dyn Error>> {
+    let device = DeviceChoice::Flex.open()?.autodiff();
+    let model = fill::fill(SequenceConfig::new(kind, 64, 128).init(&device)?);
+    let x: Tensor<3> = fill::input("x", [32, 64, 64], &device);
+
+    let (inference, input) = (model.valid(), x.clone().inner());
+    bench.case(&format!("{} 64-128 T64 b32 forward", kind.name()), || {
+        inference.forward(input.clone(), None, None).0.into_data();
+    });
+
+    let mut optim = AdamConfig::new().init();
+    let mut model = Some(model);
+    let mut failure = None;
+    bench.case(&format!("{} 64-128 T64 b32 train", kind.name()), || {
+        if let Some(current) = model.take() {
+            let loss = current.forward(x.clone(), None, None).0.square().mean();
+            match gradients(loss, &current) {
+                Ok((_, gradients)) => model = Some(optim.step(1e-3, current, gradients)),
+                Err(error) => failure = Some(error),
+            }
+        }
+    });
+    failure.map_or(Ok(()), |error| Err(error.into()))
+}

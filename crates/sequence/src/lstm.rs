@@ -1,0 +1,269 @@
+//! # Long short-term memory (LSTM)
+//!
+//! A plain recurrent network rewrites its whole state at every step, and its gradient is multiplied by a matrix each time. An
+//! LSTM keeps a **cell** beside the state it shows, and only *adds* to it. Three gates, numbers between 0 and 1 that the
+//! network computes itself, say how much is let in, kept, and shown:
+//!
+//! ```text
+//! i_t = σ(W_ii x_t + b_ii + W_hi h_(t−1) + b_hi)         input gate: what is written
+//! f_t = σ(W_if x_t + b_if + W_hf h_(t−1) + b_hf)         forget gate: what is kept
+//! g_t = tanh(W_ig x_t + b_ig + W_hg h_(t−1) + b_hg)      candidate: what would be written
+//! o_t = σ(W_io x_t + b_io + W_ho h_(t−1) + b_ho)         output gate: what is shown
+//! c_t = f_t ⊙ c_(t−1) + i_t ⊙ g_t
+//! h_t = o_t ⊙ tanh(c_t)
+//! ```
+//!
+//! ```text
+//!  c_(t−1) ──────▶ × ─────────▶ + ─────────┬─────▶ c_t
+//!                  ▲            ▲          │
+//!                  │         i ─×─ g     tanh
+//!                  f            │          ▼
+//!                  ▲            ▲      o ─ × ────▶ h_t
+//!                  └─────┬──────┴──────┘
+//!  h_(t−1), x_t ─────────┘
+//! ```
+//!
+//! Along the cell the Jacobian is `∂c_t/∂c_(t−1) = diag f_t` plus what goes through the gates: with f near 1 an error passes
+//! hundreds of steps, the *constant error carousel* of the first paper. A network that starts with f = ½ forgets half at every
+//! step; a forget gate's bias of 1 ([`LstmConfig::forget_bias`]) starts it at f = 0.73, and tasks with long gaps train at all.
+//!
+//! **Variants.** *Peepholes* let the gates see the cell: `i` and `f` the old one, `o` the new one, each unit only its own, so
+//! that a gate can count. A *projection* makes h smaller than c: `h_t = W_hr (o_t ⊙ tanh c_t)`, fewer weights for the same
+//! memory.
+//!
+//! Papers: S. Hochreiter, J. Schmidhuber, *Long short-term memory*, Neural Computation 9(8), 1997
+//! <https://doi.org/10.1162/neco.1997.9.8.1735>; F. A. Gers, J. Schmidhuber, F. Cummins, *Learning to forget*, 2000
+//! <https://doi.org/10.1162/089976600300015015>; F. A. Gers, J. Schmidhuber, *Recurrent nets that time and count*, 2000
+//! <https://doi.org/10.1109/IJCNN.2000.861302>; H. Sak, A. Senior, F. Beaufays, 2014 (projections)
+//! <https://arxiv.org/abs/1402.1128>; R. Jozefowicz, W. Zaremba, I. Sutskever, 2015 (forget bias)
+//! <https://proceedings.mlr.press/v37/jozefowicz15.html>.
+//!
+//! ## Differs from the papers
+//!
+//! 1. The full gradient through time, where the first paper cut it at the gates.
+//! 2. Order of the gates, two biases and initialisation are PyTorch's `nn.LSTM`, whose weights fit by name.
+//! 3. tanh x is computed as 2σ(2x) − 1, so that one exponential serves all four gates: the rows of g are doubled beforehand.
+
+use burn::config::Config;
+use burn::module::{Module, Param};
+use burn::nn::{Dropout, DropoutConfig};
+use burn::tensor::{Device, Tensor, TensorData};
+use fornax_nn_core::ConfigError;
+
+use crate::recurrent::{
+    Affine, Cell, State, bias_column, input_sizes, run, sigmoid, tangent, tanh, uniform, validate, zeros_like,
+};
+
+/// Sizes of an [`Lstm`]; pure data, built by [`init`](Self::init).
+#[derive(Config, Debug, PartialEq)]
+pub struct LstmConfig {
+    /// Features of an input.
+    pub input_size: usize,
+    /// Units of the cell.
+    pub hidden_size: usize,
+    /// Layers on top of each other. Default: PyTorch's.
+    #[config(default = 1)]
+    pub num_layers: usize,
+    /// Whether there are b_i and b_h. Default: PyTorch's.
+    #[config(default = true)]
+    pub bias: bool,
+    /// Probability of dropping a unit between two layers, in [0, 1). Default: PyTorch's.
+    #[config(default = 0.0)]
+    pub dropout: f64,
+    /// A second network reads from the end. Default: PyTorch's.
+    #[config(default = false)]
+    pub bidirectional: bool,
+    /// Features of h, fewer than `hidden_size`. Default: no projection, as in PyTorch.
+    #[config(default = "None")]
+    pub proj_size: Option<usize>,
+    /// Gates see the cell (Gers and Schmidhuber). Default: no, as in PyTorch.
+    #[config(default = false)]
+    pub peephole: bool,
+    /// Added to the forget gate's bias at the beginning. Default: 0, as in PyTorch; Jozefowicz et al. advise 1.
+    #[config(default = 0.0)]
+    pub forget_bias: f64,
+}
+
+impl LstmConfig {
+    /// Features of h: the projection's, or the cell's.
+    pub fn output_size(&self) -> usize {
+        self.proj_size.unwrap_or(self.hidden_size)
+    }
+
+    /// Builds the network: weights uniform on ±1/√hidden_size as in PyTorch.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] naming the first field that cannot be used.
+    pub fn init(&self, device: &Device) -> Result<Lstm, ConfigError> {
+        let sizes = [("input_size", self.input_size), ("hidden_size", self.hidden_size)];
+        validate(&sizes, self.num_layers, self.dropout)?;
+        if let Some(size) = self.proj_size.filter(|size| !(1..self.hidden_size).contains(size)) {
+            let reason = format!("must be 1 to hidden_size − 1 = {}, got {size}", self.hidden_size - 1);
+            return Err(ConfigError::new("proj_size", reason));
+        }
+        if !self.forget_bias.is_finite() || (self.forget_bias != 0.0 && !self.bias) {
+            let reason = format!("needs a finite number and bias = true, got {}", self.forget_bias);
+            return Err(ConfigError::new("forget_bias", reason));
+        }
+        let directions = 1 + usize::from(self.bidirectional);
+        let cells = input_sizes(self.input_size, self.output_size(), self.num_layers, directions)
+            .into_iter()
+            .map(|input| LstmCell::new(input, self, device))
+            .collect();
+        Ok(Lstm { cells, dropout: DropoutConfig::new(self.dropout).init(), directions })
+    }
+}
+
+/// The network; see the [module page](self).
+#[derive(Module, Debug)]
+pub struct Lstm {
+    /// The first layer's one or two directions, then the second's.
+    pub cells: Vec<LstmCell>,
+    /// Between layers, only while training.
+    pub dropout: Dropout,
+    directions: usize,
+}
+
+impl Lstm {
+    /// Reads a batch of sequences; the states begin with zeros unless given, and the last ones come back.
+    ///
+    /// # Shapes
+    ///
+    /// - inputs: `[batch, steps, input_size]`, padding finite
+    /// - lengths: one for each sample, 1 to `steps`; nothing when all are `steps`
+    /// - outputs: `[batch, steps, output_size · directions]`, zero beyond a sample's length
+    /// - states: one for each layer and direction, hidden `[batch, output_size]`, cell `[batch, hidden_size]`
+    ///
+    /// # Panics
+    ///
+    /// When sizes, lengths or states do not fit; [`check_inputs`](crate::error::check_inputs) tells beforehand.
+    pub fn forward(
+        &self,
+        inputs: Tensor<3>,
+        lengths: Option<&[usize]>,
+        states: Option<Vec<State>>,
+    ) -> (Tensor<3>, Vec<State>) {
+        run(&self.cells, self.directions, &self.dropout, inputs, lengths, states)
+    }
+}
+
+/// One layer in one direction, with PyTorch's parameters; rows in the order i, f, g, o.
+#[derive(Module, Debug)]
+pub struct LstmCell {
+    /// `[4 · hidden, input]`
+    pub weight_ih: Param<Tensor<2>>,
+    /// `[4 · hidden, output]`
+    pub weight_hh: Param<Tensor<2>>,
+    /// `[4 · hidden]`
+    pub bias_ih: Option<Param<Tensor<1>>>,
+    /// `[4 · hidden]`
+    pub bias_hh: Option<Param<Tensor<1>>>,
+    /// `[output, hidden]`: the projection.
+    pub weight_hr: Option<Param<Tensor<2>>>,
+    /// `[3, hidden]`: what the gates i, f and o see of the cell.
+    pub peephole: Option<Param<Tensor<2>>>,
+}
+
+impl LstmCell {
+    fn new(input: usize, config: &LstmConfig, device: &Device) -> Self {
+        let (hidden, output) = (config.hidden_size, config.output_size());
+        let bias = || uniform([4 * hidden], hidden, device);
+        let forget: Vec<f64> =
+            (0..4 * hidden).map(|row| if row / hidden == 1 { config.forget_bias } else { 0.0 }).collect();
+        let drawn: Tensor<1> = bias().val().detach().set_require_grad(false);
+        let forget = TensorData::new(forget, [4 * hidden]);
+        let forget = Tensor::from_data(forget, (&drawn.device(), drawn.dtype()));
+        let bias_ih = Param::from_tensor(drawn + forget);
+        Self {
+            weight_ih: uniform([4 * hidden, input], hidden, device),
+            weight_hh: uniform([4 * hidden, output], hidden, device),
+            bias_ih: config.bias.then_some(bias_ih),
+            bias_hh: config.bias.then(bias),
+            weight_hr: config.proj_size.map(|size| uniform([size, hidden], hidden, device)),
+            peephole: config.peephole.then(|| uniform([3, hidden], hidden, device)),
+        }
+    }
+}
+
+/// The weights of an [`LstmCell`] as its step uses them.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    hidden: usize,
+    affine: Affine,
+    /// `[4 · hidden, batch]`: from σ to each gate, 1 and for g 2 …
+    gain: Tensor<2>,
+    /// … and 0 and for g −1.
+    offset: Tensor<2>,
+    /// `[output, hidden]`
+    projection: Option<Tensor<2>>,
+    /// Three columns `[hidden, 1]`
+    peephole: Option<[Tensor<2>; 3]>,
+}
+
+impl Cell for LstmCell {
+    type Ready = Ready;
+
+    fn input_size(&self) -> usize {
+        self.weight_ih.dims()[1]
+    }
+
+    fn start(&self, batch: usize) -> State {
+        let [rows, output] = self.weight_hh.dims();
+        let zeros = |size| zeros_like(&self.weight_hh, [batch, size]);
+        State { hidden: zeros(output), cell: Some(zeros(rows / 4)) }
+    }
+
+    fn ready(&self, batch: usize) -> Ready {
+        let like = self.weight_hh.val();
+        let hidden = like.dims()[0] / 4;
+        let column = |candidate: f64, gate: f64| {
+            let value = |row: usize| if row / hidden == 2 { candidate } else { gate };
+            let values: Vec<f64> = (0..4 * hidden).map(value).collect();
+            Tensor::<2>::from_data(TensorData::new(values, [4 * hidden, 1]), (&like.device(), like.dtype()))
+        };
+        let gain = column(2.0, 1.0);
+        let doubled = |weight: &Param<Tensor<2>>| weight.val() * gain.clone();
+        let bias = bias_column(self.bias_ih.as_ref(), self.bias_hh.as_ref()).map(|bias| bias * gain.clone());
+        let see = |p: &Param<Tensor<2>>| [0, 1, 2].map(|gate| p.val().narrow(0, gate, 1).transpose());
+        Ready {
+            hidden,
+            affine: Affine::new(doubled(&self.weight_ih), doubled(&self.weight_hh), bias, batch),
+            offset: column(-1.0, 0.0).repeat_dim(1, batch),
+            projection: self.weight_hr.as_ref().map(Param::val),
+            peephole: self.peephole.as_ref().map(see),
+            gain: gain.repeat_dim(1, batch),
+        }
+    }
+
+    fn step(ready: &Ready, x: Tensor<2>, state: &State) -> State {
+        let gate = |all: &Tensor<2>, index: usize| all.clone().narrow(0, index * ready.hidden, ready.hidden);
+        let z = ready.affine.forward(x, state.hidden.clone()); // [4H, B]
+        let old = state.cell.clone().unwrap_or_else(|| gate(&z, 0).zeros_like());
+        let (cell, o) = match &ready.peephole {
+            None => {
+                let gates = tangent(z, |z| {
+                    let s = z.neg().exp().add_scalar(1.0).recip();
+                    let slope = (s.clone() - s.clone().square()) * ready.gain.clone();
+                    (s * ready.gain.clone() + ready.offset.clone(), slope)
+                }); // [4H, B]: i, f, g, o
+                let cell = gate(&gates, 1) * old + gate(&gates, 0) * gate(&gates, 2);
+                (cell, gate(&gates, 3))
+            }
+            Some([to_i, to_f, to_o]) => {
+                let i = sigmoid(gate(&z, 0) + old.clone() * to_i.clone());
+                let f = sigmoid(gate(&z, 1) + old.clone() * to_f.clone());
+                let g = sigmoid(gate(&z, 2)).mul_scalar(2.0).sub_scalar(1.0);
+                let cell = f * old + i * g;
+                let o = sigmoid(gate(&z, 3) + cell.clone() * to_o.clone());
+                (cell, o)
+            }
+        };
+        let shown = o * tanh(cell.clone()); // [H, B]
+        let hidden = match &ready.projection {
+            Some(projection) => projection.clone().matmul(shown),
+            None => shown,
+        };
+        State { hidden, cell: Some(cell) }
+    }
+}

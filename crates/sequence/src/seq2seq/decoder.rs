@@ -1,0 +1,78 @@
+//! What happens once a source, and once a token.
+
+use burn::tensor::activation::softmax;
+use burn::tensor::{Bool, Int, Tensor, TensorData};
+
+use super::Seq2Seq;
+use crate::gru::GruCell;
+use crate::recurrent::{Affine, Cell, State, tanh};
+
+/// A source as the decoder looks at it.
+#[derive(Debug)]
+pub(super) struct Memory {
+    /// h, `[B, S, 2H]`
+    values: Tensor<3>,
+    /// `[B, S, H]`
+    keys: Tensor<3>,
+    /// `[B, S]`, true behind a source's end.
+    padding: Tensor<2, Bool>,
+    /// The decoder's weights.
+    ready: (usize, Affine),
+}
+
+impl Seq2Seq {
+    /// Reads the sources; the decoder's first state comes from the end of the backward direction, which is the beginning.
+    pub(super) fn encode(&self, sources: Tensor<2, Int>, lengths: &[usize]) -> (Memory, State) {
+        let [batch, steps] = sources.dims();
+        let x = self.dropout.forward(self.source.forward(sources)); // [B, S, E]
+        let (values, states) = self.encoder.forward(x, Some(lengths), None); // [B, S, 2H]
+        let keys = self.keys.forward(values.clone());
+        let behind = (0..batch * steps).map(|at| at % steps >= lengths[at / steps]).collect::<Vec<_>>();
+        let padding = Tensor::from_data(TensorData::new(behind, [batch, steps]), &values.device());
+        let hidden = tanh(self.bridge.forward(states[1].hidden.clone()));
+        let fed = self.query.is_none().then(|| hidden.zeros_like());
+        let ready = self.decoder.cells[0].ready(batch);
+        (Memory { values, keys, padding, ready }, State { hidden, cell: fed })
+    }
+
+    /// One token: read-out `[B, H]`, attention `[B, S]`, state; the state's `cell` is Luong's last read-out.
+    pub(super) fn step(
+        &self,
+        memory: &Memory,
+        token: Tensor<2, Int>,
+        state: &State,
+    ) -> (Tensor<2>, Tensor<2>, State) {
+        let x = self.dropout.forward(self.target.forward(token)).squeeze_dim::<2>(1); // [B, E]
+        let gru = |fed: Tensor<2>| {
+            // Within a cell samples are columns.
+            let before = State { hidden: state.hidden.clone().transpose(), cell: None };
+            let x = Tensor::cat(vec![x, fed], 1).transpose();
+            GruCell::step(&memory.ready, x, &before).hidden.transpose()
+        };
+        let readout = |hidden: &Tensor<2>, context: Tensor<2>| {
+            tanh(self.readout.forward(Tensor::cat(vec![hidden.clone(), context], 1)))
+        };
+        if let (Some(query), Some(score)) = (&self.query, &self.score) {
+            let query = query.forward(state.hidden.clone()).unsqueeze_dim::<3>(1); // [B, 1, H]
+            let energy = score.forward(tanh(memory.keys.clone() + query)).squeeze_dim::<2>(2); // [B, S]
+            let (context, look) = memory.look(energy);
+            let hidden = gru(context.clone());
+            (readout(&hidden, context), look, State { hidden, cell: None })
+        } else {
+            let hidden = gru(state.cell.clone().unwrap_or_else(|| state.hidden.zeros_like()));
+            let energy = memory.keys.clone().matmul(hidden.clone().unsqueeze_dim(2)).squeeze_dim::<2>(2);
+            let (context, look) = memory.look(energy);
+            let read = readout(&hidden, context);
+            (read.clone(), look, State { hidden, cell: Some(read) })
+        }
+    }
+}
+
+impl Memory {
+    /// Context `[B, 2H]` and weights `[B, S]` of energies `[B, S]`.
+    fn look(&self, energy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        let weights = softmax(energy.mask_fill(self.padding.clone(), f32::NEG_INFINITY), 1);
+        let context = weights.clone().unsqueeze_dim::<3>(1).matmul(self.values.clone());
+        (context.squeeze_dim(1), weights)
+    }
+}
