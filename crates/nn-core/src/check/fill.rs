@@ -38,31 +38,33 @@ const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 /// assert_eq!(u, f64::from(u as f32));
 /// ```
 pub fn uniform(name: &str, index: usize) -> f64 {
-    const HALF: f64 = (1 << 23) as f64;
-    ((bits(name, index) >> 40) as f64 - HALF) / HALF
+    spread(fnv1a(name), index)
 }
 
 /// The value of a parameter's element; `shape` and `index` as PyTorch has them.
 pub fn parameter(name: &str, shape: &[usize], index: usize) -> f32 {
-    let u = uniform(name, index);
+    parameters(name, shape)(index)
+}
+
+/// [`parameter`] as a function of the index: the name is hashed once, which tells for a hundred million elements.
+fn parameters(name: &str, shape: &[usize]) -> impl Fn(usize) -> f32 + use<> {
     let leaf = name.rsplit('.').next().unwrap_or(name);
-    let value = match (leaf, shape.len()) {
-        ("running_var", _) => 1.0 + u / 2.0,
-        ("weight", 0 | 1) => 1.0 + u / 10.0,
-        ("bias", _) | (_, 0 | 1) => u / 10.0,
-        _ => {
-            let fan_in: usize = shape[1..].iter().product();
-            u / (fan_in as f64).sqrt()
-        }
+    let (mean, divisor) = match (leaf, shape.len()) {
+        ("running_var", _) => (1.0, 2.0),
+        ("weight", 0 | 1) => (1.0, 10.0),
+        ("bias", _) | (_, 0 | 1) => (0.0, 10.0),
+        _ => (0.0, (shape[1..].iter().product::<usize>() as f64).sqrt()),
     };
-    value as f32
+    let hash = fnv1a(name);
+    move |index| (mean + spread(hash, index) / divisor) as f32
 }
 
 /// Data in [−1, 1): element `i` is `u(name, i)`. A larger first dimension only adds elements at the
 /// end, so a batch of three begins with the batch of one.
 pub fn data(name: &str, shape: &[usize]) -> TensorData {
     let count: usize = shape.iter().product();
-    TensorData::new((0..count).map(|i| uniform(name, i)).collect::<Vec<f64>>(), shape.to_vec())
+    let hash = fnv1a(name);
+    TensorData::new((0..count).map(|i| spread(hash, i)).collect::<Vec<f64>>(), shape.to_vec())
 }
 
 /// [`data`] as an f32 tensor on `device`.
@@ -86,7 +88,8 @@ pub fn input<const D: usize>(name: &str, shape: [usize; D], device: &Device) -> 
 /// When `classes` is zero.
 pub fn classes(name: &str, count: usize, classes: usize) -> Vec<i64> {
     assert!(classes > 0, "classes must be at least 1, got 0");
-    (0..count).map(|i| ((bits(name, i) >> 33) % classes as u64) as i64).collect()
+    let hash = fnv1a(name);
+    (0..count).map(|i| ((bits(hash, i) >> 33) % classes as u64) as i64).collect()
 }
 
 /// [`classes`] as an integer tensor of `shape` on `device`.
@@ -139,10 +142,9 @@ impl<F: FnMut(String) -> Place> ModuleMapper for Filler<F> {
         let place = (self.place)(self.position.torch_name());
         // Written in our layout, not as a view of PyTorch's: kernels sum a view in another order, and
         // a model would differ from its own record in the last bit.
+        let value = parameters(&place.name, &torch_shape);
         let values: Vec<f32> = (0..shape.iter().product())
-            .map(|i| {
-                parameter(&place.name, &torch_shape, place.offset + self.position.torch_index(&shape, i))
-            })
+            .map(|i| value(place.offset + self.position.torch_index(&shape, i)))
             .collect();
         let data = TensorData::new(values, shape);
         param.map(|old| {
@@ -152,8 +154,14 @@ impl<F: FnMut(String) -> Place> ModuleMapper for Filler<F> {
     }
 }
 
-fn bits(name: &str, index: usize) -> u64 {
-    splitmix64(fnv1a(name).wrapping_add((index as u64).wrapping_mul(GOLDEN)))
+fn bits(hash: u64, index: usize) -> u64 {
+    splitmix64(hash.wrapping_add((index as u64).wrapping_mul(GOLDEN)))
+}
+
+/// The top 24 bits over [−1, 1).
+fn spread(hash: u64, index: usize) -> f64 {
+    const HALF: f64 = (1 << 23) as f64;
+    ((bits(hash, index) >> 40) as f64 - HALF) / HALF
 }
 
 fn fnv1a(name: &str) -> u64 {
