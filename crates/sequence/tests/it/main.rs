@@ -1,0 +1,3 @@
+//! The tests of fornax-sequence, one binary so that it links once.
+
+mod transformer;
