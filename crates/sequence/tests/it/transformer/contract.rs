@@ -13,17 +13,17 @@ use fornax_sequence::vit::{self, VisionTransformer, VisionTransformerConfig};
 const T: usize = 6;
 
 fornax_nn_core::contract! {
-    gpt: Case { config: narrow_gpt(GptConfig::new(11)), parameters: 6_896 };
+    gpt2: Case { config: narrow_gpt(GptConfig::new(11)), parameters: 6_896 };
     llama: Case { config: narrow_gpt(GptConfig::modern(11)).with_d_ff(Some(24)), parameters: 4_096 };
-    transformer: Case { config: narrow_transformer(), parameters: 11_584 };
+    encoder_decoder: Case { config: narrow_transformer(), parameters: 11_584 };
 }
 
 fornax_nn_core::contract! {
     on flex;
     nano_gpt: Case { config: GptConfig::nano(65), parameters: 804_096 };
     alibi: Case { config: alibi(), parameters: 4_096 };
-    bert: Case { config: narrow_bert(), parameters: 5_131 };
-    vit: Case { config: narrow_vit(), parameters: 4_682 };
+    masked_bert: Case { config: narrow_bert(), parameters: 5_131 };
+    vision_transformer: Case { config: narrow_vit(), parameters: 4_682 };
 }
 
 fn narrow_gpt(config: GptConfig) -> GptConfig {
