@@ -13,7 +13,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 import closed_form
-from models import LeNet, UNet
+from models import Gpt, LeNet, UNet
 
 torch.set_num_threads(2)
 
@@ -181,11 +181,40 @@ def images():
     return {"images jpeg 500x375 to 224 b32 w2": epoch}
 
 
+def gpt():
+    """Four layers of 256 on letters: a training step on eight windows of 128, and a hundred tokens from a cache."""
+    inputs, targets = (torch.from_numpy(closed_form.classes(n, 1024, 65)).view(8, 128) for n in ("inputs", "targets"))
+    model = closed_form.fill(Gpt(65, 128, 256, 4, 4))
+    matrices = [p for p in model.parameters() if p.dim() > 1]
+    vectors = [p for p in model.parameters() if p.dim() == 1]
+    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.99))
+
+    def train():
+        optimiser.zero_grad(set_to_none=True)
+        model.loss(inputs, targets).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+
+    writer = closed_form.fill(Gpt(65, 128, 256, 4, 4)).eval()
+
+    def generate():
+        caches, start = [[] for _ in writer.blocks], 0
+        tokens = torch.tensor([[1, 2, 3, 4]])
+        with torch.no_grad():
+            for _ in range(100):
+                logits = writer(tokens, start, caches)
+                start += tokens.shape[1]
+                tokens = logits[:, -1].argmax(1, keepdim=True)
+
+    return {"gpt 4x256 T128 b8 train": train, "gpt 4x256 b1 generate 100 tokens with cache": generate}
+
+
 CASES = {
     "cnn": [lenet, resnet18, mobilenet_v2, unet],
     "nn-core": [mlp, optimisers],
     "prep": [images],
-    "sequence": [recurrent],
+    "sequence": [recurrent, gpt],
 }
 
 

@@ -23,6 +23,8 @@ pub mod regularization;
 pub mod schedule;
 #[cfg(feature = "train")]
 pub mod train;
+#[cfg(feature = "weights")]
+pub mod weights;
 
 #[cfg(test)]
 #[path = "tests/devices.rs"]

@@ -24,14 +24,20 @@ pub(crate) fn parse(field: &str, text: &str) -> Result<(String, Option<f64>), Co
 /// assert_eq!(error.to_string(), r#"activation: unknown name "rleu"; did you mean "relu"? (known: relu, tanh)"#);
 /// ```
 pub fn unknown(field: &str, name: &str, known: &[&str]) -> ConfigError {
-    let nearest = known.iter().map(|candidate| (distance(name, candidate), *candidate)).min();
-    let suggestion = match nearest {
-        Some((edits, candidate)) if edits <= 1 + candidate.len() / 3 => {
-            format!("; did you mean {candidate:?}?")
-        }
-        _ => String::new(),
+    let suggestion = match nearest(name, known.iter().copied()) {
+        Some(candidate) => format!("; did you mean {candidate:?}?"),
+        None => String::new(),
     };
     ConfigError::new(field, format!("unknown name {name:?}{suggestion} (known: {})", known.join(", ")))
+}
+
+/// The name among `known` that is most like `name`, if it is like it at all.
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = |candidate: &str| 1 + candidate.len() / 3;
+    // It takes as many edits as the lengths differ by, at least: names from a file may be megabytes long.
+    let alike = known.filter(|candidate| candidate.len().abs_diff(name.len()) <= near(candidate));
+    let (edits, candidate) = alike.map(|candidate| (distance(name, candidate), candidate)).min()?;
+    (edits <= near(candidate)).then_some(candidate)
 }
 
 /// The fewest insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`.

@@ -19,7 +19,7 @@ pub mod contract;
 pub mod fill;
 mod fixture;
 mod gradcheck;
-mod torch;
+pub(crate) mod torch;
 
 pub use close::{Mismatch, Values, assert_close, compare};
 pub use fixture::{Entry, Fixture, FixtureError};

@@ -30,29 +30,29 @@ impl<S: Into<String>> From<S> for Place {
 
 /// Keeps track of where a visitor or mapper stands in a module.
 #[derive(Debug, Default)]
-pub(super) struct Position {
+pub(crate) struct Position {
     names: Vec<String>,
     containers: Vec<String>,
 }
 
 impl Position {
-    pub(super) fn enter(&mut self, name: &str, container: &str) {
+    pub(crate) fn enter(&mut self, name: &str, container: &str) {
         self.names.push(name.to_owned());
         self.containers.push(container.to_owned());
     }
 
-    pub(super) fn exit(&mut self) {
+    pub(crate) fn exit(&mut self) {
         self.names.pop();
         self.containers.pop();
     }
 
     /// The path as Burn spells it.
-    pub(super) fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         self.names.join(".")
     }
 
     /// The path as PyTorch spells it: scale and shift of a normalisation are `weight` and `bias`.
-    pub(super) fn torch_name(&self) -> String {
+    pub(crate) fn torch_name(&self) -> String {
         let mut names = self.names.clone();
         if let (Some(leaf), Some(container)) = (names.last_mut(), self.containers.last())
             && container.ends_with("Norm")
@@ -67,18 +67,18 @@ impl Position {
     }
 
     /// Whether PyTorch stores the transpose: Burn's linear weight is `[in, out]`, PyTorch's `[out, in]`.
-    pub(super) fn is_transposed(&self) -> bool {
+    pub(crate) fn is_transposed(&self) -> bool {
         self.containers.last().is_some_and(|container| container == "Struct:Linear")
             && self.names.last().is_some_and(|name| name == "weight")
     }
 
     /// A parameter, or its gradient, laid out as PyTorch has it.
-    pub(super) fn torch_layout<const D: usize>(&self, tensor: Tensor<D>) -> Tensor<D> {
+    pub(crate) fn torch_layout<const D: usize>(&self, tensor: Tensor<D>) -> Tensor<D> {
         if self.is_transposed() { tensor.swap_dims(0, D - 1) } else { tensor }
     }
 
     /// The shape PyTorch gives a parameter that has `shape` here.
-    pub(super) fn torch_shape(&self, shape: &[usize]) -> Vec<usize> {
+    pub(crate) fn torch_shape(&self, shape: &[usize]) -> Vec<usize> {
         let mut shape = shape.to_vec();
         if self.is_transposed() {
             shape.reverse();
@@ -87,7 +87,7 @@ impl Position {
     }
 
     /// Where PyTorch keeps element `index` of a parameter that has `shape` here.
-    pub(super) fn torch_index(&self, shape: &[usize], index: usize) -> usize {
+    pub(crate) fn torch_index(&self, shape: &[usize], index: usize) -> usize {
         match *shape {
             [rows, columns] if self.is_transposed() => (index % columns) * rows + index / columns,
             _ => index,

@@ -25,8 +25,10 @@
 //! paper's 1e-8 and PyTorch's 1e-2 are used here.
 
 use burn::config::Config;
+use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::decay::WeightDecayConfig;
-use burn::optim::{Adam, AdamW};
+use burn::optim::{Adam, AdamW, ModuleOptimizer};
+use burn::tensor::Tensor;
 
 use super::build::init_from_build;
 use super::{check_epsilon, check_factor, check_not_negative};
@@ -137,3 +139,66 @@ impl AdamWConfig {
 }
 
 init_from_build!(AdamWConfig);
+
+impl AdamWConfig {
+    /// An optimiser for `model` that decays matrices and filters, and leaves biases and the scales of normalisations alone
+    /// (tensors of rank 1): pulling those towards zero takes away what they are there for. Parameters are told apart by
+    /// their paths, which a resumed model keeps.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] as from [`validate`](Self::validate).
+    pub fn init_for_matrices<M: Module>(&self, model: &M) -> Result<ModuleOptimizer, ConfigError> {
+        let mut vectors = Vectors::default();
+        model.visit(&mut vectors);
+        let kept = self.clone().with_weight_decay(0.0).build()?;
+        Ok(self.init()?.with_group(ParamGroup::from_paths(vectors.found), kept, None))
+    }
+}
+
+/// Paths of the parameters of rank 1.
+#[derive(Default)]
+struct Vectors {
+    path: Vec<String>,
+    found: Vec<String>,
+}
+
+impl ModuleVisitor for Vectors {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, _param: &Param<Tensor<D>>) {
+        if D == 1 {
+            self.found.push(self.path.join("."));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::nn::{Linear, LinearConfig};
+    use burn::optim::GradientsParams;
+    use burn::tensor::Device;
+
+    #[test]
+    fn matrices_decay_and_vectors_do_not() {
+        let device = Device::flex().autodiff();
+        let model: Linear = LinearConfig::new(2, 3).init(&device);
+        let before = (model.weight.to_data(), model.bias.as_ref().unwrap().to_data());
+        let mut optim = AdamWConfig::new().with_weight_decay(0.5).init_for_matrices(&model).unwrap();
+        // The gradient is exactly zero, so Adam's own step is too, and only the decay is left.
+        let zeros = Tensor::<2>::zeros([1, 2], &device);
+        let loss = (model.forward(zeros) * 0.0).sum();
+        let grads = GradientsParams::from_grads(loss.backward(), &model);
+        let model = optim.step(0.1, model, grads);
+        let expected: Vec<f32> = before.0.iter::<f32>().map(|w| w * (1.0 - 0.1 * 0.5)).collect();
+        crate::check::assert_close(&model.weight.val(), &expected, 1e-6, 0.0);
+        assert_eq!(model.bias.unwrap().to_data(), before.1);
+    }
+}

@@ -8,3 +8,4 @@ mod recurrent;
 mod recurrent_parity;
 mod seq2seq;
 mod state_space;
+mod transformer;
