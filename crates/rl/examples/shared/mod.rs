@@ -108,7 +108,9 @@ impl Session {
         let speed = (agent.steps() - self.first_step) as f64 / seconds;
         let evaluation = evaluate_policy(agent, make(&self.env)?.as_mut(), self.episodes, EVALUATION_SEED)?;
         let (mean, std) = (evaluation.mean_return(), evaluation.std_return());
-        self.draw_returns(mean)?;
+        let returns = self.draw_returns(mean)?;
+        let last = &returns[returns.len().saturating_sub(100)..];
+        let training = (!last.is_empty()).then(|| last.iter().sum::<f64>() / last.len() as f64);
         let moving = self.draw_policy(agent)?;
         if let Some(target) = target {
             self.run.check("mean_return", mean, Target::at_least(target));
@@ -122,7 +124,7 @@ impl Session {
             picture.display()
         );
         let figures = json!({
-            "env": self.env, "mean_return": mean, "std_return": std, "episodes": self.episodes,
+            "env": self.env, "mean_return": mean, "std_return": std, "episodes": self.episodes, "training_return": training,
             "env_steps": agent.steps(), "env_steps_per_second": speed,
         });
         Ok(self.run.finish(agent.num_params(), figures, sentence)?)
