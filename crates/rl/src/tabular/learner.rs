@@ -113,12 +113,12 @@ pub struct Episode {
 ///
 /// # Panics
 ///
-/// When the observation is none of `space`, or `space` is a box.
+/// When the observation is none of `space`, or `space` is no choice.
 pub(crate) fn state_of(space: &Space, observation: &[f32]) -> usize {
     match space {
         Space::Discrete(_) => observation[0] as usize,
         Space::MultiDiscrete(n) => n.iter().zip(observation).fold(0, |sum, (n, x)| sum * n + *x as usize),
-        Space::Box { .. } => panic!("{space} has no numbered states"),
+        Space::Box { .. } | Space::Dict(_) => panic!("{space} has no numbered states"),
     }
 }
 

@@ -3,6 +3,7 @@
 mod faults;
 mod identity;
 mod parity;
+mod pictures;
 mod probes;
 mod resume;
 mod support;
