@@ -268,7 +268,8 @@ pub(crate) fn learnable<const D: usize>(weight: Tensor<D>) -> Tensor<D> {
 /// Whether tensors of `device` are memory of this process that can be taken out without a copy: flex without autodiff.
 pub(crate) fn is_host(device: &Device) -> bool {
     static HOST: OnceLock<Option<Device>> = OnceLock::new();
-    HOST.get_or_init(|| DeviceChoice::Flex.open().ok()).as_ref() == Some(device)
+    // Devices are equal whether or not they record.
+    !device.is_autodiff() && HOST.get_or_init(|| DeviceChoice::Flex.open().ok()).as_ref() == Some(device)
 }
 
 /// tanh by the quotient of two polynomials in x², exact to 5e-7 and, unlike `f32::tanh`, vectorised by the compiler.

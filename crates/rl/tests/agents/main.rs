@@ -6,4 +6,5 @@ mod parity;
 mod pictures;
 mod probes;
 mod resume;
+mod soak;
 mod support;
