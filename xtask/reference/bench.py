@@ -210,12 +210,63 @@ def gpt():
     return {"gpt 4x256 T128 b8 train": train, "gpt 4x256 b1 generate 100 tokens with cache": generate}
 
 
+def samples(repetitions, run):
+    """Milliseconds a call; the first two are not counted."""
+    times = []
+    for _ in range(repetitions + 2):
+        start = time.perf_counter()
+        run()
+        times.append((time.perf_counter() - start) * 1e3)
+    return times[2:]
+
+
+def reinforcement(repetitions):
+    """Gymnasium's steps, and the RL Zoo's settings for CartPole in Stable-Baselines3; the whole run of PPO once a turn."""
+    import gymnasium
+    from stable_baselines3 import DQN, PPO
+    from stable_baselines3.common.env_util import make_vec_env
+
+    env = gymnasium.make("CartPole-v1")
+    env.reset(seed=0)
+
+    def steps():
+        for _ in range(102_400):
+            _, _, terminated, truncated, _ = env.step(env.action_space.sample())
+            if terminated or truncated:
+                env.reset()
+
+    dqn = DQN(
+        "MlpPolicy", gymnasium.make("CartPole-v1"), seed=0, device="cpu", learning_rate=2.3e-3, batch_size=64,
+        buffer_size=100_000, learning_starts=1_000, gamma=0.99, target_update_interval=10, train_freq=256, gradient_steps=128,
+        exploration_fraction=0.16, exploration_final_eps=0.04, policy_kwargs={"net_arch": [256, 256]},
+    )
+    dqn.learn(2_048)
+
+    def learn():
+        dqn.learn(1_024, reset_num_timesteps=False)
+
+    cases = {
+        "CartPole-v1, 102,400 random steps": samples(min(repetitions, 3), steps),
+        "DQN CartPole-v1, 1,024 steps": samples(repetitions, learn),
+    }
+    start = time.perf_counter()
+    ppo = PPO(
+        "MlpPolicy", make_vec_env("CartPole-v1", 8, seed=0), seed=0, device="cpu", n_steps=32, batch_size=256, n_epochs=20,
+        gamma=0.98, gae_lambda=0.8, learning_rate=lambda left: 1e-3 * left, clip_range=lambda left: 0.2 * left,
+    )
+    ppo.learn(100_000)
+    cases["PPO CartPole-v1, 100,000 steps"] = [(time.perf_counter() - start) * 1e3]
+    return cases
+
+
 CASES = {
     "cnn": [lenet, resnet18, mobilenet_v2, unet],
     "nn-core": [mlp, optimisers],
     "prep": [images],
     "sequence": [recurrent, gpt],
 }
+# Cases that do their own timing.
+TIMED = {"rl": [reinforcement]}
 
 
 def peak_kib():
@@ -234,12 +285,14 @@ def main():
         for name, run in make().items():
             for _ in range(3):
                 run()
-            samples = []
+            times = []
             for _ in range(repetitions):
                 start = time.perf_counter()
                 run()
-                samples.append((time.perf_counter() - start) * 1e3)
-            cases[name] = samples
+                times.append((time.perf_counter() - start) * 1e3)
+            cases[name] = times
+    for measure in TIMED.get(crate, []):
+        cases.update(measure(repetitions))
     print(json.dumps({"version": torch.__version__, "ms": cases, "peak_kib": peak_kib()}))
 
 

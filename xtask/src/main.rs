@@ -5,6 +5,7 @@ mod examples;
 mod parity;
 mod reference;
 mod report;
+mod rl_results;
 mod shell;
 mod source;
 mod test_all;
@@ -35,6 +36,8 @@ enum Command {
     Parity(parity::Args),
     /// Time our models and PyTorch's in turn
     Bench(bench::Args),
+    /// Run the agents of fornax-rl with several seeds and write docs/results/rl.md
+    RlResults(rl_results::Args),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Examples => examples::run(&root),
         Command::Parity(args) => parity::run(&root, &args),
         Command::Bench(args) => bench::run(&root, &args),
+        Command::RlResults(args) => rl_results::run(&root, &args),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -107,16 +107,19 @@ pub fn fresh_log(root: &Path, step: &str) -> io::Result<PathBuf> {
     Ok(log)
 }
 
+/// Sources and paths of the programs in cargo's JSON messages.
+pub fn programs(messages: &str) -> Vec<(PathBuf, PathBuf)> {
+    let parsed = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let text = |value: &serde_json::Value| value.as_str().map(PathBuf::from);
+    parsed
+        .filter_map(|message| Some((text(&message["target"]["src_path"])?, text(&message["executable"])?)))
+        .collect()
+}
+
 /// The program that cargo says, in its JSON messages, it built from `source`. Two crates may have an example of one
 /// name, and only one of them keeps that name in the target folder: then it is the file whose name ends in a hash.
 pub fn program(messages: &str, source: &Path) -> Option<PathBuf> {
-    let parsed = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let built: Vec<(PathBuf, PathBuf)> = parsed
-        .filter_map(|message| {
-            let text = |value: &serde_json::Value| value.as_str().map(PathBuf::from);
-            Some((text(&message["target"]["src_path"])?, text(&message["executable"])?))
-        })
-        .collect();
+    let built = programs(messages);
     let (_, path) = built.iter().find(|(from, _)| from == source)?;
     let alone = built.iter().all(|(from, other)| from == source || other != path);
     if alone { Some(path.clone()) } else { hashed(path, source) }

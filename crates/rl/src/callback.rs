@@ -17,7 +17,7 @@
 //! # let _ = &mut checkpoint;
 //! ```
 
-use crate::agent::{Agent, AgentError, Report};
+use crate::agent::{Agent, AgentError, Parts, Report};
 use crate::env::Env;
 use crate::evaluate::{Evaluation, evaluate_policy};
 
@@ -84,12 +84,33 @@ pub struct Evaluate {
     pub history: Vec<(u64, Evaluation)>,
     /// Stops when the mean return reaches this.
     pub stop_at: Option<f64>,
+    /// The agent of the best evaluation so far, where asked for by [`keeping_best`](Self::keeping_best).
+    pub best: Option<Best>,
+    keeps: bool,
+}
+
+/// An agent that was saved because it was the best so far.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Best {
+    /// What it earned in the evaluation that chose it: too high an estimate, since it was chosen for it.
+    pub mean_return: f64,
+    /// For [`Agent::load`].
+    pub parts: Parts,
 }
 
 impl Evaluate {
     /// In an environment of its own, `episodes` at a time. Every evaluation plays the same episodes, those of `seed`.
     pub fn new(env: Box<dyn Env>, every: u64, episodes: usize, seed: u64) -> Self {
-        Self { env, every: every.max(1), episodes, seed, next: every, history: Vec::new(), stop_at: None }
+        let (history, stop_at, best) = (Vec::new(), None, None);
+        Self { env, every: every.max(1), episodes, seed, next: every, history, stop_at, best, keeps: false }
+    }
+
+    /// Saves the agent whenever an evaluation is at least as good as the best before: what Stable-Baselines3's `EvalCallback` does with
+    /// `best_model_save_path`. The last of equals stays.
+    #[must_use]
+    pub fn keeping_best(mut self) -> Self {
+        self.keeps = true;
+        self
     }
 }
 
@@ -109,7 +130,11 @@ impl Callback for Evaluate {
         }
         self.next = report.steps + self.every;
         let evaluation = evaluate_policy(agent, self.env.as_mut(), self.episodes, self.seed)?;
-        let enough = self.stop_at.is_some_and(|threshold| evaluation.mean_return() >= threshold);
+        let mean_return = evaluation.mean_return();
+        let enough = self.stop_at.is_some_and(|threshold| mean_return >= threshold);
+        if self.keeps && self.best.as_ref().is_none_or(|best| mean_return >= best.mean_return) {
+            self.best = Some(Best { mean_return, parts: agent.save()? });
+        }
         self.history.push((report.steps, evaluation));
         Ok(if enough { Flow::Stop } else { Flow::Continue })
     }

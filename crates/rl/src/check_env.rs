@@ -76,15 +76,28 @@ fn check_shown(space: &Space, call: &'static str, shown: &[f32]) -> Result<(), F
     if let Some(index) = shown.iter().position(|x| !x.is_finite()) {
         return Err(Flaw::NonFiniteObservation { call, index, value: shown[index] });
     }
-    let one = |i: usize, x: f32| match space {
-        Space::Box { low, high, .. } => low[i] <= x && x <= high[i],
-        Space::Discrete(n) => Space::Discrete(*n).contains_observation(&[x]),
-        Space::MultiDiscrete(n) => Space::Discrete(n[i]).contains_observation(&[x]),
-    };
-    match shown.iter().enumerate().position(|(i, &x)| !one(i, x)) {
+    match outside(space, shown) {
         Some(index) => Err(Flaw::OutOfSpace { call, index, value: shown[index], space: space.to_string() }),
         None => Ok(()),
     }
+}
+
+/// The first number of a flat observation that lies outside its space.
+fn outside(space: &Space, shown: &[f32]) -> Option<usize> {
+    let one = |i: usize, x: f32| match space {
+        Space::Box { low, high, .. } => low[i] <= x && x <= high[i],
+        Space::MultiDiscrete(n) => Space::Discrete(n[i]).contains_observation(&[x]),
+        _ => space.contains_observation(&[x]),
+    };
+    if let Space::Dict(parts) = space {
+        let mut start = 0;
+        return parts.iter().find_map(|(_, part)| {
+            let found = outside(part, &shown[start..start + part.len()]).map(|index| start + index);
+            start += part.len();
+            found
+        });
+    }
+    shown.iter().enumerate().position(|(i, &x)| !one(i, x))
 }
 
 fn reset(env: &mut dyn Env, space: &Space, seed: Option<u64>) -> Result<Vec<f32>, Flaw> {
@@ -176,8 +189,8 @@ fn check_buffers(env: &mut dyn Env, seen: &Space, done: &Space) -> Result<(), Fl
 fn check_actions(env: &mut dyn Env, seen: &Space, done: &Space) -> Result<(), Flaw> {
     let (beyond, kind) = match done {
         Space::Discrete(n) => (OwnedAction::Discrete(*n), OwnedAction::Continuous(vec![0.0])),
-        Space::Box { low, .. } => {
-            (OwnedAction::Continuous(vec![0.0; low.len() + 1]), OwnedAction::Discrete(0))
+        Space::Box { .. } | Space::Dict(_) => {
+            (OwnedAction::Continuous(vec![0.0; done.len() + 1]), OwnedAction::Discrete(0))
         }
         Space::MultiDiscrete(n) => (OwnedAction::MultiDiscrete(n.clone()), OwnedAction::Discrete(0)),
     };

@@ -75,6 +75,7 @@ pub fn play<P: Policy + ?Sized>(
 ) -> Result<(), EnvError> {
     let (space, actions) = (env.observation_space(), env.action_space());
     let mut observation = env.reset(seed)?;
+    policy.begin();
     let mut encoded = vec![0.0; space.encoded_len()];
     let mut row = Vec::new();
     let mut choices = Vec::new();
@@ -99,6 +100,7 @@ pub fn play<P: Policy + ?Sized>(
                     .for_each(|(a, (low, high))| *a = a.clamp(*low, *high));
                 Action::Continuous(&row)
             }
+            Space::Dict(_) => Action::Continuous(&row),
         };
         let outcome = env.step_into(action, &mut observation)?;
         if !outcome.reward.is_finite() {

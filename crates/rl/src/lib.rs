@@ -14,6 +14,7 @@ pub mod evaluate;
 pub mod policy;
 pub mod ppo;
 pub mod random;
+pub mod recurrent_ppo;
 pub mod reinforce;
 pub mod render;
 pub mod sac;

@@ -38,19 +38,19 @@
 //! exploration; (8) the KL stop is looked at before every step, as there, and ends the whole update.
 
 mod config;
+mod loss;
 
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
 use crate::agent::on_policy::{Actor, descend, diverged, rows, shuffle};
 use crate::agent::{Agent, AgentError, Parts, Policy, Report, Stage};
-use crate::buffer::normalize;
 use crate::policy::adam::optimizer;
-use crate::policy::{Actions, ActorCriticTrace};
 use crate::vector::VecEnv;
 
 pub use config::PpoConfig;
+pub(crate) use loss::{Outputs, divergence, loss};
 
 /// The agent; see the [module page](self).
 pub struct Ppo {
@@ -80,42 +80,6 @@ impl Ppo {
         Ok(Self { actor, optim: optimizer(1e-5, device)?, updates: 0, config })
     }
 
-    /// The loss of a minibatch, and the ratios π/π_old with their logarithms.
-    fn loss(&self, trace: &ActorCriticTrace, batch: &[usize], clip: f64) -> (Tensor<1>, Tensor<2>) {
-        let Actor { rollout, distribution, device, .. } = &self.actor;
-        let config = &self.config;
-        let column = |table: &[f32]| rows(table, 1, batch, device);
-        let mut advantages: Vec<f32> = batch.iter().map(|&i| rollout.advantages[i]).collect();
-        if config.normalize_advantage {
-            normalize(&mut advantages);
-        }
-        let advantages = Tensor::<1>::from_data(advantages.as_slice(), device).unsqueeze_dim(1);
-        let width = distribution.action_len();
-        let actions: Vec<f32> =
-            batch.iter().flat_map(|&i| &rollout.actions[i * width..(i + 1) * width]).copied().collect();
-        let actions = Actions::new(distribution, &actions, &trace.params);
-
-        let (log_prob, entropy) =
-            distribution.evaluate(trace.params.clone(), trace.log_std.clone(), &actions); // [B, 1] each
-        let log_ratio = log_prob - column(&rollout.log_probs); // [B, 1]
-        let ratio = log_ratio.clone().exp(); // [B, 1]
-        let clipped = ratio.clone().clamp(1.0 - clip, 1.0 + clip);
-        let policy = (ratio * advantages.clone()).min_pair(clipped * advantages).mean().neg();
-        let values = match config.clip_value {
-            None => trace.values.clone(),
-            Some(most) => {
-                let old = column(&rollout.values);
-                old.clone() + (trace.values.clone() - old).clamp(-most, most)
-            }
-        };
-        let value = (values - column(&rollout.returns)).square().mean();
-        let mut loss = policy + value * config.value;
-        if config.entropy != 0.0 {
-            loss = loss - entropy.mean() * config.entropy;
-        }
-        (loss, log_ratio)
-    }
-
     /// Several passes over the rollout. Returns mean loss, mean KL and the share of clipped ratios.
     fn update(&mut self, progress: f64) -> Result<[f64; 3], AgentError> {
         let (lr, clip) = (self.config.lr.at(progress), self.config.clip.at(progress));
@@ -128,7 +92,10 @@ impl Ppo {
                 let width = self.actor.stage.width();
                 let observations = rows(&self.actor.rollout.observations, width, batch, &self.actor.device);
                 let trace = self.actor.net.trace(observations);
-                let (loss, log_ratio) = self.loss(&trace, batch, clip);
+                let outputs = Outputs::new(&trace.params, &trace.values, trace.log_std.as_ref());
+                let Actor { rollout, distribution, device, .. } = &self.actor;
+                let (loss, log_ratio) =
+                    loss(&self.config, distribution, rollout, outputs, batch, clip, device);
                 let (kl, clipped) = divergence(log_ratio, clip);
                 if self.config.target_kl.is_some_and(|target| kl > 1.5 * target) {
                     break 'update;
@@ -148,15 +115,6 @@ impl Ppo {
         }
         Ok(sums.map(|sum| sum / count.max(1.0)))
     }
-}
-
-/// KL(π_old ‖ π) by the estimator E[(r − 1) − log r], and the share of ratios outside 1 ± ε.
-fn divergence(log_ratio: Tensor<2>, clip: f64) -> (f64, f64) {
-    let log_ratio: Vec<f64> = log_ratio.into_data().iter::<f64>().collect();
-    let n = log_ratio.len() as f64;
-    let kl = log_ratio.iter().map(|log| log.exp() - 1.0 - log).sum::<f64>() / n;
-    let outside = log_ratio.iter().filter(|log| (log.exp() - 1.0).abs() > clip).count();
-    (kl, outside as f64 / n)
 }
 
 impl Policy for Ppo {

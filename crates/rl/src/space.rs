@@ -8,6 +8,7 @@
 //! | [`Space::Discrete`] | one of n alternatives | one number, 0 to n − 1 | [`Action::Discrete`] |
 //! | [`Space::Box`] | real numbers between bounds, in a shape | the numbers, row-major | [`Action::Continuous`] |
 //! | [`Space::MultiDiscrete`] | several choices at once | a number for each | [`Action::MultiDiscrete`] |
+//! | [`Space::Dict`] | named parts, such as a picture and a speed | the parts', one after the other | none: agents refuse it |
 //!
 //! Observations of every space are flat `f32` slices, so that a batch of them is one slice `[n, len]` and becomes one tensor.
 //! Indices are exact in `f32` up to 2²⁴. A network wants a category as one-hot columns, not as a number: [`Space::encode`].
@@ -49,6 +50,8 @@ pub enum Space {
     },
     /// One of `n[i]` alternatives for each i.
     MultiDiscrete(Vec<usize>),
+    /// Named parts, each a space of its own, flat one after the other in this order.
+    Dict(Vec<(String, Space)>),
 }
 
 impl Space {
@@ -63,6 +66,27 @@ impl Space {
         let low = low.into();
         let shape = vec![low.len()];
         Self::Box { low, high: high.into(), shape }
+    }
+
+    /// Named parts.
+    ///
+    /// ```
+    /// use fornax_rl::Space;
+    ///
+    /// let parts = [("image", Space::interval(0.0, 1.0, &[1, 8, 8])), ("gear", Space::Discrete(5))];
+    /// let space = Space::dict(parts);
+    /// assert_eq!((space.len(), space.encoded_len()), (64 + 1, 64 + 5));
+    /// ```
+    pub fn dict<'a>(parts: impl IntoIterator<Item = (&'a str, Space)>) -> Self {
+        Self::Dict(parts.into_iter().map(|(name, space)| (name.to_owned(), space)).collect())
+    }
+
+    /// The spaces that a flat observation is made of, in order: itself, or the parts of a [`Dict`](Self::Dict) and of those in it.
+    pub fn leaves(&self) -> Vec<&Space> {
+        match self {
+            Self::Dict(parts) => parts.iter().flat_map(|(_, space)| space.leaves()).collect(),
+            leaf => vec![leaf],
+        }
     }
 
     /// Checks that the space has an element and does not contradict itself.
@@ -93,6 +117,14 @@ impl Space {
                     None => Ok(()),
                 }
             }
+            Self::Dict(parts) if parts.is_empty() => bad("Dict without a part".into()),
+            Self::Dict(parts) => parts.iter().enumerate().try_for_each(|(i, (name, space))| {
+                if parts[..i].iter().any(|(other, _)| other == name) {
+                    return bad(format!("Dict has two parts called {name:?}"));
+                }
+                let named = |error| EnvError::InvalidSpace(format!("part {name:?}: {error}"));
+                space.validate().map_err(named)
+            }),
             _ => Ok(()),
         }
     }
@@ -104,15 +136,17 @@ impl Space {
             Self::Discrete(_) => 1,
             Self::Box { low, .. } => low.len(),
             Self::MultiDiscrete(n) => n.len(),
+            Self::Dict(parts) => parts.iter().map(|(_, space)| space.len()).sum(),
         }
     }
 
-    /// The shape of an element: of a box its own, of choices their number.
+    /// The shape of an element: of a box its own, of choices their number, of named parts that of the flat whole.
     pub fn shape(&self) -> Vec<usize> {
         match self {
             Self::Discrete(_) => vec![1],
             Self::Box { shape, .. } => shape.clone(),
             Self::MultiDiscrete(n) => vec![n.len()],
+            Self::Dict(_) => vec![self.len()],
         }
     }
 
@@ -120,7 +154,9 @@ impl Space {
     pub fn contains(&self, action: Action<'_>) -> bool {
         match (self, action) {
             (Self::Discrete(n), Action::Discrete(choice)) => choice < *n,
-            (Self::Box { .. }, Action::Continuous(values)) => self.contains_observation(values),
+            (Self::Box { .. } | Self::Dict(_), Action::Continuous(values)) => {
+                self.contains_observation(values)
+            }
             (Self::MultiDiscrete(n), Action::MultiDiscrete(choices)) => {
                 n.len() == choices.len() && n.iter().zip(choices).all(|(n, choice)| choice < n)
             }
@@ -138,11 +174,19 @@ impl Space {
                 Self::Box { low, high, .. } => {
                     observation.iter().zip(low.iter().zip(high)).all(|(x, (low, high))| low <= x && x <= high)
                 }
+                Self::Dict(parts) => {
+                    let mut rest = observation;
+                    parts.iter().all(|(_, space)| {
+                        let (part, others) = rest.split_at(space.len());
+                        rest = others;
+                        space.contains_observation(part)
+                    })
+                }
             }
     }
 
     /// A uniform element. Where a bound is infinite: one above (below) the other bound by an exponential draw of mean 1,
-    /// or normal when both are, as Gymnasium samples.
+    /// or normal when both are, as Gymnasium samples. Named parts come as the flat numbers of an observation.
     pub fn sample(&self, rng: &mut Pcg64) -> OwnedAction {
         match self {
             Self::Discrete(n) => OwnedAction::Discrete(rng.below(*n as u64) as usize),
@@ -158,6 +202,17 @@ impl Space {
                 };
                 OwnedAction::Continuous(low.iter().zip(high).map(draw).collect())
             }
+            Self::Dict(parts) => {
+                let mut flat = Vec::with_capacity(self.len());
+                for (_, space) in parts {
+                    match space.sample(rng) {
+                        OwnedAction::Discrete(choice) => flat.push(choice as f32),
+                        OwnedAction::MultiDiscrete(choices) => flat.extend(choices.iter().map(|&c| c as f32)),
+                        OwnedAction::Continuous(values) => flat.extend(values),
+                    }
+                }
+                OwnedAction::Continuous(flat)
+            }
         }
     }
 
@@ -167,6 +222,7 @@ impl Space {
             Self::Discrete(n) => *n,
             Self::Box { low, .. } => low.len(),
             Self::MultiDiscrete(n) => n.iter().sum(),
+            Self::Dict(parts) => parts.iter().map(|(_, space)| space.encoded_len()).sum(),
         }
     }
 
@@ -195,6 +251,15 @@ impl Space {
                     rest = others;
                 }
             }
+            Self::Dict(parts) => {
+                let (mut observation, mut columns) = (observation, columns);
+                for (_, space) in parts {
+                    let (part, others) = observation.split_at(space.len());
+                    let (its, rest) = columns.split_at_mut(space.encoded_len());
+                    space.encode(part, its);
+                    (observation, columns) = (others, rest);
+                }
+            }
         }
     }
 }
@@ -210,6 +275,11 @@ impl fmt::Display for Space {
         match self {
             Self::Discrete(n) => write!(f, "Discrete({n})"),
             Self::MultiDiscrete(n) => write!(f, "MultiDiscrete({n:?})"),
+            Self::Dict(parts) => {
+                let parts: Vec<String> =
+                    parts.iter().map(|(name, space)| format!("{name}: {space}")).collect();
+                write!(f, "Dict({})", parts.join(", "))
+            }
             Self::Box { low, high, shape } => {
                 let uniform = |bounds: &[f32]| bounds.iter().all(|bound| Some(bound) == bounds.first());
                 match (low.first(), high.first()) {
@@ -250,8 +320,15 @@ mod bounds {
 mod tests {
     use super::*;
 
-    fn spaces() -> [Space; 4] {
+    fn parts() -> Space {
+        let inner =
+            Space::dict([("choices", Space::MultiDiscrete(vec![2, 3])), ("gear", Space::Discrete(4))]);
+        Space::dict([("speed", Space::interval(-1.0, 1.0, &[2])), ("levers", inner)])
+    }
+
+    fn spaces() -> [Space; 5] {
         [
+            parts(),
             Space::Discrete(3),
             Space::MultiDiscrete(vec![2, 5]),
             Space::interval(-2.0, 2.0, &[1, 2]),
@@ -297,6 +374,9 @@ mod tests {
             (Space::vector([f32::NAN], [1.0]), "element 0"),
             (Space::vector([0.0], [1.0, 2.0]), "1 low and 2 high"),
             (Space::interval(0.0, 1.0, &[0]), "do not fill"),
+            (Space::Dict(vec![]), "without a part"),
+            (Space::dict([("a", Space::Discrete(2)), ("a", Space::Discrete(3))]), "two parts called \"a\""),
+            (Space::dict([("a", Space::dict([("b", Space::Discrete(0))]))]), "part \"a\": "),
         ];
         for (space, expected) in cases {
             let error = space.validate().unwrap_err().to_string();
@@ -312,6 +392,23 @@ mod tests {
         let mut same = [0.0; 2];
         Space::interval(-1.0, 1.0, &[2]).encode(&[0.5, -0.5], &mut same);
         assert_eq!(same, [0.5, -0.5]);
+    }
+
+    #[test]
+    fn named_parts_stand_one_after_the_other() {
+        let space = parts();
+        assert_eq!(
+            space.to_string(),
+            "Dict(speed: Box(-1, 1, [2]), levers: Dict(choices: MultiDiscrete([2, 3]), gear: Discrete(4)))"
+        );
+        assert_eq!((space.len(), space.encoded_len(), space.leaves().len()), (5, 11, 3));
+        let mut columns = [9.0; 11];
+        space.encode(&[0.5, -0.5, 1.0, 0.0, 3.0], &mut columns);
+        assert_eq!(columns, [0.5, -0.5, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
+        assert!(space.contains_observation(&[0.5, -0.5, 1.0, 0.0, 3.0]));
+        for wrong in [[1.5, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 2.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 4.0]] {
+            assert!(!space.contains_observation(&wrong), "{wrong:?}");
+        }
     }
 
     #[test]

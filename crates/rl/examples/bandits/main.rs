@@ -84,22 +84,34 @@ fn play(Args { run: args, mut settings }: Args) -> Outcome<()> {
     if args.quick {
         (settings.pulls, settings.runs) = (settings.pulls.min(2_000), settings.runs.min(5));
     }
-    let mut record = Run::open("bandits", &args, &settings)?;
+    let mut record = Run::open("bandits", &args, &settings)?.checkpoint_every_epochs(25);
     let mut panel = Panel::new(format!("Mean of {} runs", settings.runs)).x_label("pulls").y_label("regret");
+    let names = settings.names();
+    let every = (settings.pulls / 200).max(1);
+    let shown: Vec<usize> =
+        (0..settings.pulls).filter(|t| t % every == 0 || t + 1 == settings.pulls).collect();
+    // Sums of the regret after those pulls, strategy by strategy.
+    let mut sums = vec![vec![0.0; shown.len()]; names.len()];
+    if let Some(saved) = record.resume() {
+        sums = saved.json("sums")?;
+    }
+    let runs = settings.runs as usize;
+    for part in record.epochs(names.len() * runs) {
+        let (strategy, repeat) = (part / runs, part % runs);
+        let mut levers = settings.levers()?;
+        let mut player = settings.player(names[strategy], levers.arms())?;
+        let seed = record.seed().wrapping_mul(10_000).wrapping_add(repeat as u64);
+        let curve = run(&mut *levers, &mut *player, settings.pulls, seed);
+        sums[strategy].iter_mut().zip(&shown).for_each(|(sum, &t)| *sum += curve[t]);
+        record.step([("regret", curve.last().copied().unwrap_or(0.0))])?;
+        record.finish_epoch(|snapshot| snapshot.json("sums", &sums))?;
+    }
     let mut final_regret = serde_json::Map::new();
-    for name in settings.names() {
-        let mut mean = vec![0.0; settings.pulls];
-        for repeat in 0..settings.runs {
-            let mut levers = settings.levers()?;
-            let mut player = settings.player(name, levers.arms())?;
-            let seed = record.seed().wrapping_mul(10_000).wrapping_add(repeat);
-            let curve = run(&mut *levers, &mut *player, settings.pulls, seed);
-            mean.iter_mut().zip(curve).for_each(|(mean, regret)| *mean += regret / settings.runs as f64);
-        }
-        let every = (settings.pulls / 200).max(1);
-        let points = mean.iter().enumerate().step_by(every).map(|(t, regret)| ((t + 1) as f64, *regret));
-        panel = panel.line(Line::new(name, points));
-        let last = mean.last().copied().unwrap_or(0.0);
+    for (name, sums) in names.iter().zip(&sums) {
+        let mean = |sum: &f64| sum / settings.runs as f64;
+        panel =
+            panel.line(Line::new(*name, shown.iter().zip(sums).map(|(&t, sum)| ((t + 1) as f64, mean(sum)))));
+        let last = sums.last().map_or(0.0, mean);
         record.log(name, [("regret", last)])?;
         final_regret.insert(format!("regret_{}", name.replace('-', "_")), last.into());
     }

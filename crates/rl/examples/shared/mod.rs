@@ -40,6 +40,9 @@ pub(crate) struct Settings {
     /// Episodes of the last evaluation, without exploration
     #[arg(long, default_value_t = 100, value_name = "N")]
     pub(crate) episodes: usize,
+    /// Evaluate twenty times along the way, 10 episodes each, and end with the agent that was best
+    #[arg(long)]
+    pub(crate) keep_best: bool,
 }
 
 impl Settings {
@@ -59,6 +62,9 @@ pub(crate) struct Session {
     episodes: usize,
     began: Instant,
     first_step: u64,
+    /// The best agent so far, if it is to be kept, and what it earned.
+    best: Option<(f64, Vec<u8>)>,
+    keep_best: bool,
 }
 
 impl Session {
@@ -74,11 +80,16 @@ impl Session {
         let config =
             json!({"env": env, "steps": total_steps, "agent": config, "episodes": args.settings.episodes});
         let mut run = Run::open(name, &args.run, &config)?.log_every_steps(u64::MAX);
+        let mut best = None;
         if let Some(saved) = run.resume() {
             agent.load(&Parts::from_bytes(saved.bytes("agent")?)?)?;
+            if let Some(score) = saved.json("best-score")? {
+                best = Some((score, saved.bytes("best")?.to_vec()));
+            }
         }
         let episodes = if args.run.quick { args.settings.episodes.min(5) } else { args.settings.episodes };
-        Ok(Self { run, env: env.to_owned(), episodes, began: Instant::now(), first_step: agent.steps() })
+        let (began, first_step, keep_best) = (Instant::now(), agent.steps(), args.settings.keep_best);
+        Ok(Self { run, env: env.to_owned(), episodes, began, first_step, best, keep_best })
     }
 
     /// Records what a round brought, and saves the agent if asked to stop.
@@ -94,21 +105,36 @@ impl Session {
                 self.run.log("train", [(*name, *value)])?;
             }
         }
-        Ok(self.run.checkpoint_if_due(|snapshot| put(snapshot, agent))?)
+        Ok(self.run.checkpoint_if_due(|snapshot| put(snapshot, agent, &self.best))?)
     }
 
-    /// Ends a part of the run with a checkpoint.
+    /// Ends a part of the run: an evaluation where the best agent is to be kept, and a checkpoint.
     pub(crate) fn part(&mut self, agent: &mut dyn Agent) -> Outcome<()> {
-        Ok(self.run.finish_epoch(|snapshot| put(snapshot, agent))?)
+        if self.keep_best {
+            // Other episodes than those of the last evaluation, which must not choose.
+            let score =
+                evaluate_policy(agent, make(&self.env)?.as_mut(), 10, EVALUATION_SEED / 2)?.mean_return();
+            self.run.log("validation", [("mean_return", score)])?;
+            if self.best.as_ref().is_none_or(|(best, _)| score >= *best) {
+                self.best = Some((score, agent.save()?.to_bytes()));
+            }
+        }
+        Ok(self.run.finish_epoch(|snapshot| put(snapshot, agent, &self.best))?)
     }
 
     /// Evaluates, draws, and writes the summary. `target` is the mean return that is documented.
     pub(crate) fn finish(mut self, agent: &mut dyn Agent, target: Option<f64>) -> Outcome<()> {
         let seconds = self.began.elapsed().as_secs_f64();
         let speed = (agent.steps() - self.first_step) as f64 / seconds;
+        let steps = agent.steps();
+        if let Some((_, best)) = &self.best {
+            agent.load(&Parts::from_bytes(best)?)?;
+        }
         let evaluation = evaluate_policy(agent, make(&self.env)?.as_mut(), self.episodes, EVALUATION_SEED)?;
         let (mean, std) = (evaluation.mean_return(), evaluation.std_return());
-        self.draw_returns(mean)?;
+        let returns = self.draw_returns(mean)?;
+        let last = &returns[returns.len().saturating_sub(100)..];
+        let training = (!last.is_empty()).then(|| last.iter().sum::<f64>() / last.len() as f64);
         let moving = self.draw_policy(agent)?;
         if let Some(target) = target {
             self.run.check("mean_return", mean, Target::at_least(target));
@@ -118,18 +144,23 @@ impl Session {
             "{} earns {mean:.1} ± {std:.1} an episode in {} after {} steps, {speed:.0} steps/s: {}",
             agent.name().to_uppercase(),
             self.env,
-            agent.steps(),
+            steps,
             picture.display()
         );
         let figures = json!({
-            "env": self.env, "mean_return": mean, "std_return": std, "episodes": self.episodes,
-            "env_steps": agent.steps(), "env_steps_per_second": speed,
+            "env": self.env, "mean_return": mean, "std_return": std, "episodes": self.episodes, "training_return": training,
+            "env_steps": steps, "env_steps_per_second": speed,
         });
         Ok(self.run.finish(agent.num_params(), figures, sentence)?)
     }
 }
 
-fn put(snapshot: Snapshot, agent: &mut dyn Agent) -> Result<Snapshot, Error> {
+fn put(snapshot: Snapshot, agent: &mut dyn Agent, best: &Option<(f64, Vec<u8>)>) -> Result<Snapshot, Error> {
     let parts = agent.save().map_err(|error| ConfigError::new("agent", error.to_string()))?;
-    snapshot.bytes("agent", parts.to_bytes())
+    let snapshot =
+        snapshot.bytes("agent", parts.to_bytes())?.json("best-score", &best.as_ref().map(|b| b.0))?;
+    match best {
+        Some((_, agent)) => snapshot.bytes("best", agent.clone()),
+        None => Ok(snapshot),
+    }
 }

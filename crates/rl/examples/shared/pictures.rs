@@ -10,7 +10,8 @@ use fornax_rl::evaluate::play;
 use super::{EVALUATION_SEED, Outcome, Session};
 
 impl Session {
-    pub(super) fn draw_returns(&mut self, evaluated: f64) -> Outcome<()> {
+    /// Draws the returns of the training episodes, and hands them over.
+    pub(super) fn draw_returns(&mut self, evaluated: f64) -> Outcome<Vec<f64>> {
         let steps = self.run.history("episode", "step")?;
         let returns = self.run.history("episode", "return")?;
         let points: Vec<(f64, f64)> = steps.iter().zip(&returns).map(|(s, r)| (s.1, r.1)).collect();
@@ -25,7 +26,8 @@ impl Session {
             .line(Line::new("", points.iter().copied()).faint())
             .line(Line::new("mean of 20", mean))
             .line(Line::new("evaluated", [(0.0, evaluated), (end, evaluated)]).dashed());
-        Ok(Curves::new().panel(panel).save(self.run.path("returns.png"))?)
+        Curves::new().panel(panel).save(self.run.path("returns.png"))?;
+        Ok(returns.into_iter().map(|(_, value)| value).collect())
     }
 
     /// One episode, every second frame, at most 150 of them; nothing where an environment cannot draw itself.

@@ -1,37 +1,24 @@
 //! Learns worlds that fit in a table, and draws what was learnt: returns, values with the policy's arrows, and the policy at work.
 
 mod pictures;
+mod settings;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use fornax_nn_core::train::{Run, RunArgs, Target, cli};
 use fornax_rl::env::{make, make_mdp};
-use fornax_rl::tabular::double_q::DoubleQ;
-use fornax_rl::tabular::expected_sarsa::ExpectedSarsa;
-use fornax_rl::tabular::monte_carlo::MonteCarlo;
 use fornax_rl::tabular::policy_iteration::{evaluate_policy, policy_iteration};
-use fornax_rl::tabular::q_learning::QLearning;
-use fornax_rl::tabular::sarsa::Sarsa;
 use fornax_rl::tabular::value_iteration::value_iteration;
-use fornax_rl::tabular::{Episode, Learner, Learning, Solution, evaluate, train};
+use fornax_rl::tabular::{Course, Episode, Learning, QTable, Solution, evaluate};
 use fornax_rl::wrapper::TimeLimit;
-use serde::Serialize;
 use serde_json::json;
+use settings::{Settings, learner};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-const ENVS: [&str; 5] = fornax_rl::env::TABLES;
-const AGENTS: [&str; 8] = [
-    "policy-iteration",
-    "value-iteration",
-    "monte-carlo",
-    "sarsa",
-    "sarsa-4",
-    "expected-sarsa",
-    "q-learning",
-    "double-q",
-];
+/// The progress bar and the checkpoints go by parts of the run.
+const PARTS: usize = 20;
 
 /// Solve or learn FrozenLake, CliffWalking, Taxi or GridWorld with a table
 #[derive(Parser)]
@@ -42,46 +29,8 @@ struct Args {
     settings: Settings,
 }
 
-/// Everything that shapes the result, besides the seed.
-#[derive(clap::Args, Serialize)]
-struct Settings {
-    /// The world
-    #[arg(long, default_value = "FrozenLake-v1", value_parser = ENVS)]
-    env: String,
-    /// The method
-    #[arg(long, default_value = "q-learning", value_parser = AGENTS)]
-    agent: String,
-    /// Episodes to learn from; 20,000, for the large lake 60,000
-    #[arg(long)]
-    episodes: Option<usize>,
-    /// Discount
-    #[arg(long, default_value_t = 0.99)]
-    gamma: f64,
-    /// Step size of the first update of a pair
-    #[arg(long, default_value_t = 1.0)]
-    alpha: f64,
-    /// The step falls with a pair's visits n as n^-power
-    #[arg(long, default_value_t = 0.6)]
-    power: f64,
-    /// Exploration at the end; it begins with 1
-    #[arg(long, default_value_t = 0.1)]
-    epsilon: f64,
-}
-
 fn main() -> ExitCode {
     cli::main(learn)
-}
-
-fn learner(name: &str, (states, actions): (usize, usize), settings: &Learning) -> Option<Box<dyn Learner>> {
-    Some(match name {
-        "monte-carlo" => Box::new(MonteCarlo::new(states, actions, settings)),
-        "sarsa" => Box::new(Sarsa::new(states, actions, settings)),
-        "sarsa-4" => Box::new(Sarsa::new(states, actions, settings).with_n_steps(4)),
-        "expected-sarsa" => Box::new(ExpectedSarsa::new(states, actions, settings)),
-        "q-learning" => Box::new(QLearning::new(states, actions, settings)),
-        "double-q" => Box::new(DoubleQ::new(states, actions, settings)),
-        _ => return None,
-    })
 }
 
 fn learn(Args { run: args, mut settings }: Args) -> Outcome<()> {
@@ -101,20 +50,41 @@ fn learn(Args { run: args, mut settings }: Args) -> Outcome<()> {
         .with_epsilon_part(0.8);
     let mut history: Vec<Episode> = Vec::new();
     let sizes = (mdp.num_states(), mdp.num_actions());
-    let policy = match learner(&settings.agent, sizes, &learning) {
-        Some(mut agent) => {
-            // A clock for worlds without one: the first walks along the cliff are long.
-            let mut env = TimeLimit::new(make(&settings.env)?, 1_000)?;
-            train(&mut env, &mut *agent, &learning, episodes, run.seed(), |_, episode| {
-                history.push(episode)
-            })?;
-            agent.q().policy()
-        }
-        None if settings.agent == "value-iteration" => {
-            value_iteration(mdp, settings.gamma, 1e-12, 100_000)?.policy
-        }
-        None => best.policy.clone(),
-    };
+    let policy =
+        match learner(&settings.agent, sizes, &learning) {
+            Some(mut agent) => {
+                // A clock for worlds without one: the first walks along the cliff are long.
+                let mut env = TimeLimit::new(make(&settings.env)?, 1_000)?;
+                let mut course = Course::new(episodes, run.seed());
+                if let Some(saved) = run.resume() {
+                    course = saved.json("course")?;
+                    env.load(&saved.json("env")?)?;
+                    let tables: Vec<QTable> = saved.json("tables")?;
+                    agent.tables().clone_from_slice(&tables);
+                }
+                for part in run.epochs(PARTS) {
+                    while course.played() * PARTS < episodes * (part + 1) {
+                        let Some(episode) = course.episode(&mut env, &mut *agent, &learning)? else { break };
+                        run.step([("return", episode.total_reward), ("length", episode.length as f64)])?;
+                    }
+                    let env = env.save();
+                    run.finish_epoch(|snapshot| {
+                        snapshot.json("course", &course)?.json("env", &env)?.json("tables", &agent.tables())
+                    })?;
+                }
+                let lengths = run.history("train", "length")?.into_iter();
+                let returns = run.history("train", "return")?.into_iter();
+                history.extend(returns.zip(lengths).map(|((_, total_reward), (_, length))| Episode {
+                    total_reward,
+                    length: length as usize,
+                }));
+                agent.q().policy()
+            }
+            None if settings.agent == "value-iteration" => {
+                value_iteration(mdp, settings.gamma, 1e-12, 100_000)?.policy
+            }
+            None => best.policy.clone(),
+        };
 
     let values = evaluate_policy(mdp, settings.gamma, &policy)?;
     let found = Solution { values, policy, rounds: 0 };

@@ -9,6 +9,7 @@
 //! | [`reinforce`](crate::reinforce) | yes | any | the policy gradient theorem, as it stands |
 //! | [`a2c`](crate::a2c) | yes | any | a critic instead of the whole return |
 //! | [`ppo`](crate::ppo) | yes | any | several steps on the same experience, clipped |
+//! | [`recurrent_ppo`](crate::recurrent_ppo) | yes | any | PPO that remembers |
 //! | [`dqn`](crate::dqn) | no | discrete | Q-learning with a network, and its six improvements |
 //! | [`ddpg`](crate::ddpg) | no | continuous | Q-learning's maximum found by a second network |
 //! | [`td3`](crate::td3) | no | continuous | two critics, because one is optimistic |
@@ -92,6 +93,9 @@ pub trait Policy {
     /// - observations: `[n, encoded_len]`, rows as [`Space::encode`](crate::Space::encode) writes them
     /// - actions: cleared, then `[n, len]` of the action space, choices as their index
     fn act(&mut self, observations: &[f32], actions: &mut Vec<f32>);
+
+    /// An episode begins: whatever was remembered of the last one is forgotten. Nothing for policies without a memory.
+    fn begin(&mut self) {}
 }
 
 /// What one round brought.

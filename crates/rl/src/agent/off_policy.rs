@@ -10,7 +10,7 @@ use super::parts::state;
 use super::{AgentError, Parts, Stage};
 use crate::buffer::{NStep, Replay, Transition};
 use crate::error::EnvError;
-use crate::policy::Mlp;
+use crate::policy::{Mlp, StandIn};
 use crate::random::Pcg64;
 
 /// Experience: environments, replay, and the transitions between the two.

@@ -1,5 +1,6 @@
 //! What the on-policy agents share: gathering a rollout, and rows of it as tensors.
 
+use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use fornax_nn_core::clip;
@@ -8,8 +9,7 @@ use serde_json::Value;
 use super::{AgentError, Parts, Stage};
 use crate::buffer::Rollout;
 use crate::error::EnvError;
-
-use crate::policy::{ActorCritic, ActorCriticConfig, Distribution, HostActorCritic};
+use crate::policy::{ActorCritic, ActorCriticConfig, Distribution, HostActorCritic, StandIn};
 use crate::random::Pcg64;
 
 /// Networks, environments and the experience of the present policy.
@@ -32,7 +32,7 @@ impl Actor {
         device: &Device,
     ) -> Result<Self, AgentError> {
         let distribution = Distribution::of(stage.action_space())?;
-        let net = network.init(stage.width(), &distribution, seed, &device.clone().autodiff())?;
+        let net = network.init(stage.observation_space(), &distribution, seed, &device.clone().autodiff())?;
         Ok(Self {
             host: net.on_host(),
             rollout: Rollout::default(),
@@ -50,9 +50,10 @@ impl Actor {
         let (params, width) = (distribution.params(), distribution.action_len());
         let begin = rollout.actions.len();
         rollout.observations.extend_from_slice(&stage.observations);
-        rollout.values.extend_from_slice(host.value.forward(&stage.observations));
         rollout.actions.resize(begin + stage.num_envs() * width, 0.0);
-        let outputs = host.policy.forward(&stage.observations);
+        let seen = host.features.forward(&stage.observations);
+        rollout.values.extend_from_slice(host.value.forward(seen));
+        let outputs = host.policy.forward(seen);
         let rows = outputs.chunks_exact(params).zip(rollout.actions[begin..].chunks_exact_mut(width));
         for (outputs, action) in rows {
             rollout.log_probs.push(distribution.sample(outputs, &host.log_std, rng, action));
@@ -65,14 +66,18 @@ impl Actor {
         let observation = stage.width();
         for (i, &truncated) in stage.truncated.iter().enumerate() {
             let last = &stage.next_observations[i * observation..(i + 1) * observation];
-            rollout.final_values.push(if truncated { host.value.forward(last)[0] } else { 0.0 });
+            rollout.final_values.push(if truncated {
+                host.value.forward(host.features.forward(last))[0]
+            } else {
+                0.0
+            });
         }
         Ok(())
     }
 
     /// Advantages and returns, with V of where the environments are now.
     pub(crate) fn finish(&mut self, gamma: f64, lambda: f64) {
-        let last_values = self.host.value.forward(&self.stage.observations);
+        let last_values = self.host.value.forward(self.host.features.forward(&self.stage.observations));
         self.rollout.finish(last_values, gamma, lambda);
     }
 
@@ -83,7 +88,7 @@ impl Actor {
         let width = self.distribution.action_len();
         actions.clear();
         actions.resize(rows.len() / self.stage.width() * width, 0.0);
-        let outputs = self.host.policy.forward(&rows);
+        let outputs = self.host.policy.forward(self.host.features.forward(&rows));
         for (outputs, action) in
             outputs.chunks_exact(self.distribution.params()).zip(actions.chunks_mut(width))
         {
@@ -95,7 +100,7 @@ impl Actor {
     pub(crate) fn value(&mut self, observation: &[f32]) -> f32 {
         let mut row = observation.to_vec();
         self.stage.normalize(&mut row);
-        self.host.value.forward(&row)[0]
+        self.host.value.forward(self.host.features.forward(&row))[0]
     }
 
     pub(crate) fn save(&self, optim: &ModuleOptimizer, updates: u64) -> Result<Parts, AgentError> {
@@ -136,8 +141,8 @@ pub(crate) fn shuffle(order: &mut [usize], rng: &mut Pcg64) {
 }
 
 /// Clips by the true global norm, refuses what is not finite, and takes the step. Returns the norm before clipping.
-pub(crate) fn descend(
-    net: &mut ActorCritic,
+pub(crate) fn descend<M: Module + StandIn>(
+    net: &mut M,
     optim: &mut ModuleOptimizer,
     lr: f64,
     gradients: GradientsParams,

@@ -118,6 +118,11 @@ impl Stage {
         self.observation_space.encoded_len()
     }
 
+    /// The environments' observation space.
+    pub fn observation_space(&self) -> &Space {
+        &self.observation_space
+    }
+
     /// The environments' action space.
     pub fn action_space(&self) -> &Space {
         &self.action_space

@@ -13,13 +13,15 @@
 //!
 //! | | |
 //! |---|---|
-//! | observation | `[3, rows, columns]`, zeros and ones |
+//! | observation | `[3, rows, columns]`, zeros and ones; with `dict`: `image`, planes 0 and 1, and `paddle`, its place in [0, 1] |
 //! | action | 0 left, 1 stay, 2 right; the paddle moves one column |
 //! | terminated | after the last ball |
 //! | truncated | never |
 //!
 //! The paddle can always reach the next ball's column in time when there are at least as many rows as columns. So the best return is the
 //! number of balls. A paddle that never moves catches about one ball in `columns`.
+//!
+//! `CatchDict-v0` is the same game with a [`Space::Dict`], for policies with several inputs.
 //!
 //! Own environment; the idea is V. Mnih et al., *Recurrent Models of Visual Attention*, 2014. <https://arxiv.org/abs/1406.6247>
 //! Differs: several balls, which drift and bounce.
@@ -57,6 +59,9 @@ pub struct CatchConfig {
     /// Balls of an episode. Default: enough that luck averages out.
     #[config(default = 5)]
     pub balls: usize,
+    /// Show the paddle as a number beside the picture ([`Space::Dict`]) instead of in it. Default: no.
+    #[config(default = false)]
+    pub dict: bool,
 }
 
 impl CatchConfig {
@@ -138,26 +143,38 @@ impl Catch {
     }
 
     fn observe(&self, observation: &mut [f32]) -> Result<(), EnvError> {
-        let CatchConfig { rows, columns, .. } = self.config;
-        check_len(self.name(), "observation", 3 * rows * columns, observation.len())?;
+        let CatchConfig { rows, columns, dict, .. } = self.config;
+        let planes = 2 * rows * columns;
+        let expected = planes + if dict { 1 } else { rows * columns };
+        check_len(self.name(), "observation", expected, observation.len())?;
         observation.fill(0.0);
         let mut set = |plane: usize, row: usize, column: usize| {
             observation[(plane * rows + row) * columns + column] = 1.0;
         };
         set(0, self.ball.row, self.ball.column);
         set(1, self.before.row, self.before.column);
-        set(2, rows - 1, self.paddle);
+        if dict {
+            observation[planes] = self.paddle as f32 / (columns - 1) as f32;
+        } else {
+            set(2, rows - 1, self.paddle);
+        }
         Ok(())
     }
 }
 
 impl Env for Catch {
     fn name(&self) -> &str {
-        "Catch-v0"
+        if self.config.dict { "CatchDict-v0" } else { "Catch-v0" }
     }
 
     fn observation_space(&self) -> Space {
-        Space::interval(0.0, 1.0, &[3, self.config.rows, self.config.columns])
+        let CatchConfig { rows, columns, dict, .. } = self.config;
+        let image = |planes| Space::interval(0.0, 1.0, &[planes, rows, columns]);
+        if dict {
+            Space::dict([("image", image(2)), ("paddle", Space::interval(0.0, 1.0, &[1]))])
+        } else {
+            image(3)
+        }
     }
 
     fn action_space(&self) -> Space {

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::error::EnvError;
 use crate::vector::{AcrobotBatch, CartPoleBatch, MountainCarBatch, PendulumBatch, Pool, VecEnv};
-use crate::wrapper::TimeLimit;
+use crate::wrapper::{MaskObservation, TimeLimit};
 
 /// A name and what it makes.
 type Entry = (&'static str, fn() -> Result<Box<dyn Env>, EnvError>);
@@ -31,6 +31,11 @@ const REGISTRY: &[Entry] = &[
     ("Lander-v0", || limited(Lander::discrete(), 600)),
     ("LanderContinuous-v0", || limited(Lander::continuous(), 600)),
     ("Catch-v0", || Ok(Box::new(CatchConfig::new().init()?))),
+    ("CatchDict-v0", || Ok(Box::new(CatchConfig::new().with_dict(true).init()?))),
+    ("CartPoleNoVel-v1", || {
+        let masked = MaskObservation::new(CartPole::new(), "CartPoleNoVel-v1", &[1, 3])?;
+        limited(masked, 500)
+    }),
 ];
 
 /// The environment called `name` with its whole table, if it has one: what the [`tabular`](crate::tabular) methods work on. It

@@ -56,13 +56,16 @@ impl Distribution {
     ///
     /// # Errors
     ///
-    /// [`EnvError::InvalidSpace`].
+    /// [`EnvError::InvalidSpace`]; a [`Space::Dict`] has none.
     pub fn of(space: &Space) -> Result<Self, EnvError> {
         space.validate()?;
         Ok(match space {
             Space::Discrete(n) => Self::Categorical(*n),
             Space::MultiDiscrete(n) => Self::MultiCategorical(n.clone()),
             Space::Box { .. } => Self::Gaussian(space.len()),
+            Space::Dict(_) => {
+                return Err(EnvError::InvalidSpace(format!("no distribution over actions in {space}")));
+            }
         })
     }
 

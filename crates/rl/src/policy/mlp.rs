@@ -29,6 +29,7 @@ use fornax_nn_core::init::{Fans, Init};
 use fornax_nn_core::{ConfigError, DeviceChoice};
 use serde::{Deserialize, Serialize};
 
+use super::StandIn;
 use crate::random::Pcg64;
 
 /// The non-linearity of the hidden layers.
@@ -224,11 +225,6 @@ impl Mlp {
         })
     }
 
-    /// A stand-in while the weights are elsewhere.
-    pub(crate) fn empty(&self) -> Self {
-        Self { layers: Vec::new(), tanh: self.tanh }
-    }
-
     pub(crate) fn is_tanh(&self) -> bool {
         self.tanh
     }
@@ -253,20 +249,27 @@ impl Mlp {
     }
 }
 
+impl StandIn for Mlp {
+    fn empty(&self) -> Self {
+        Self { layers: Vec::new(), tanh: self.tanh }
+    }
+}
+
 /// The output of a network as the starting point of a loss: `loss(leaf).backward()` gives ∂L/∂output.
 pub fn leaf(output: Tensor<2>) -> Tensor<2> {
     Tensor::from_inner(output).require_grad()
 }
 
 /// Wants a gradient, where there are gradients.
-fn learnable<const D: usize>(weight: Tensor<D>) -> Tensor<D> {
+pub(crate) fn learnable<const D: usize>(weight: Tensor<D>) -> Tensor<D> {
     if weight.device().is_autodiff() { weight.require_grad() } else { weight }
 }
 
 /// Whether tensors of `device` are memory of this process that can be taken out without a copy: flex without autodiff.
 pub(crate) fn is_host(device: &Device) -> bool {
     static HOST: OnceLock<Option<Device>> = OnceLock::new();
-    HOST.get_or_init(|| DeviceChoice::Flex.open().ok()).as_ref() == Some(device)
+    // Devices are equal whether or not they record.
+    !device.is_autodiff() && HOST.get_or_init(|| DeviceChoice::Flex.open().ok()).as_ref() == Some(device)
 }
 
 /// tanh by the quotient of two polynomials in x², exact to 5e-7 and, unlike `f32::tanh`, vectorised by the compiler.

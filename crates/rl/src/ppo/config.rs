@@ -4,7 +4,7 @@ use fornax_nn_core::ConfigError;
 use serde::{Deserialize, Serialize};
 
 use crate::agent::{Ramp, check_count, check_positive, check_unit};
-use crate::policy::ActorCriticConfig;
+use crate::policy::{ActorCriticConfig, ConvolutionConfig};
 
 /// Settings of [`Ppo`](super::Ppo); pure data. Defaults are Stable-Baselines3's where nothing else is said.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -96,6 +96,39 @@ impl PpoConfig {
     /// The RL Zoo's settings for Pendulum-v1, for 4 environments, without its state-dependent exploration.
     pub fn pendulum() -> Self {
         Self { total_steps: 100_000, n_steps: 1_024, gamma: 0.9, lr: Ramp::constant(1e-3), ..Self::default() }
+    }
+
+    /// For Catch-v0 and CatchDict-v0, for 16 environments: MinAtar's convolution; the rest chosen by hand, there are no published ones.
+    pub fn catch() -> Self {
+        let network = ActorCriticConfig {
+            hidden: vec![],
+            convolution: Some(ConvolutionConfig::small()),
+            ..ActorCriticConfig::default()
+        };
+        Self {
+            total_steps: 200_000,
+            n_steps: 64,
+            batch_size: 256,
+            epochs: 4,
+            lr: Ramp::to_zero(2e-3),
+            entropy: 0.01,
+            network,
+            ..Self::default()
+        }
+    }
+
+    /// For Lander-v0, for 16 environments: the RL Zoo's settings for LunarLander-v2, which is the like of it, in half its steps.
+    pub fn lander() -> Self {
+        let (n_steps, entropy) = (1_024, 0.01);
+        Self {
+            total_steps: 500_000,
+            n_steps,
+            epochs: 4,
+            gamma: 0.999,
+            lambda: 0.98,
+            entropy,
+            ..Self::default()
+        }
     }
 
     /// Checks every field.

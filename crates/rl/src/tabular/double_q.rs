@@ -79,4 +79,8 @@ impl Learner for DoubleQ {
         }
         mean
     }
+
+    fn tables(&mut self) -> &mut [QTable] {
+        &mut self.tables
+    }
 }

@@ -59,4 +59,8 @@ impl Learner for ExpectedSarsa {
     fn q(&self) -> QTable {
         self.q.clone()
     }
+
+    fn tables(&mut self) -> &mut [QTable] {
+        std::slice::from_mut(&mut self.q)
+    }
 }

@@ -2,6 +2,7 @@
 
 use burn::config::Config;
 use fornax_nn_core::ConfigError;
+use serde::{Deserialize, Serialize};
 
 use super::QTable;
 use crate::env::{Action, Env};
@@ -79,6 +80,9 @@ pub trait Learner {
 
     /// What was learnt: the values to act on.
     fn q(&self) -> QTable;
+
+    /// All that is kept from one episode to the next, to be saved and put back.
+    fn tables(&mut self) -> &mut [QTable];
 }
 
 /// A step between numbered states.
@@ -113,12 +117,12 @@ pub struct Episode {
 ///
 /// # Panics
 ///
-/// When the observation is none of `space`, or `space` is a box.
+/// When the observation is none of `space`, or `space` is no choice.
 pub(crate) fn state_of(space: &Space, observation: &[f32]) -> usize {
     match space {
         Space::Discrete(_) => observation[0] as usize,
         Space::MultiDiscrete(n) => n.iter().zip(observation).fold(0, |sum, (n, x)| sum * n + *x as usize),
-        Space::Box { .. } => panic!("{space} has no numbered states"),
+        Space::Box { .. } | Space::Dict(_) => panic!("{space} has no numbered states"),
     }
 }
 
@@ -141,35 +145,72 @@ pub(crate) fn sizes(env: &dyn Env) -> Result<(usize, usize), EnvError> {
     }
 }
 
-/// Trains `learner` for `episodes` episodes, the first seeded with `seed`, each reported to `each` with its number.
+/// Training that can be stopped between two episodes and gone on with: save it together with the environment
+/// ([`Env::save`]) and the learner's [`tables`](Learner::tables).
 ///
-/// # Errors
+/// ```
+/// use fornax_rl::env::{CliffWalkingConfig, Env};
+/// use fornax_rl::tabular::{Course, Learner, Learning, q_learning::QLearning};
 ///
-/// [`EnvError`] of the environment, or when its states or actions cannot be counted.
-pub fn train(
-    env: &mut dyn Env,
-    learner: &mut dyn Learner,
-    settings: &Learning,
+/// let (mut cliff, settings) = (CliffWalkingConfig::new().init()?, Learning::new());
+/// let (mut agent, mut course) = (QLearning::new(48, 4, &settings), Course::new(50, 0));
+/// while let Some(episode) = course.episode(&mut cliff, &mut agent, &settings)? {
+///     assert!(episode.total_reward <= -13.0); // the shortest way
+/// }
+/// assert_eq!(course.played(), 50);
+/// # Ok::<(), fornax_rl::EnvError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Course {
     episodes: usize,
+    played: usize,
     seed: u64,
-    mut each: impl FnMut(usize, Episode),
-) -> Result<(), EnvError> {
-    settings.validate()?;
-    sizes(env)?;
-    let space = env.observation_space();
-    let mut observation = vec![0.0; space.len()];
-    let mut rng = Pcg64::new(seed ^ 0x7ab1_e000);
-    for episode in 0..episodes {
-        let epsilon = settings.epsilon(episode, episodes);
-        env.reset_into((episode == 0).then_some(seed), &mut observation)?;
+    rng: Pcg64,
+}
+
+impl Course {
+    /// `episodes` episodes, the first seeded with `seed`.
+    pub fn new(episodes: usize, seed: u64) -> Self {
+        Self { episodes, played: 0, seed, rng: Pcg64::new(seed ^ 0x7ab1_e000) }
+    }
+
+    /// Episodes so far.
+    pub fn played(&self) -> usize {
+        self.played
+    }
+
+    /// Plays and learns from the next episode; `None` when all were played.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvError`] of the environment, or when its states or actions cannot be counted.
+    pub fn episode(
+        &mut self,
+        env: &mut dyn Env,
+        learner: &mut dyn Learner,
+        settings: &Learning,
+    ) -> Result<Option<Episode>, EnvError> {
+        settings.validate()?;
+        sizes(env)?;
+        if self.played >= self.episodes {
+            return Ok(None);
+        }
+        let space = env.observation_space();
+        let mut observation = vec![0.0; space.len()];
+        let epsilon = settings.epsilon(self.played, self.episodes);
+        env.reset_into((self.played == 0).then_some(self.seed), &mut observation)?;
         let mut state = state_of(&space, &observation);
         let mut result = Episode { total_reward: 0.0, length: 0 };
         loop {
-            let action = learner.act(state, epsilon, &mut rng);
+            let action = learner.act(state, epsilon, &mut self.rng);
             let outcome = env.step_into(Action::Discrete(action), &mut observation)?;
             let next = state_of(&space, &observation);
             let (reward, terminated, truncated) = (outcome.reward, outcome.terminated, outcome.truncated);
-            learner.learn(Transit { state, action, reward, next, terminated, truncated, epsilon }, &mut rng);
+            learner.learn(
+                Transit { state, action, reward, next, terminated, truncated, epsilon },
+                &mut self.rng,
+            );
             result.total_reward += reward;
             result.length += 1;
             state = next;
@@ -178,7 +219,27 @@ pub fn train(
             }
         }
         learner.end_episode();
-        each(episode, result);
+        self.played += 1;
+        Ok(Some(result))
+    }
+}
+
+/// Trains `learner` for `episodes` episodes, the first seeded with `seed`, each reported to `each` with its number.
+///
+/// # Errors
+///
+/// As for [`Course::episode`].
+pub fn train(
+    env: &mut dyn Env,
+    learner: &mut dyn Learner,
+    settings: &Learning,
+    episodes: usize,
+    seed: u64,
+    mut each: impl FnMut(usize, Episode),
+) -> Result<(), EnvError> {
+    let mut course = Course::new(episodes, seed);
+    while let Some(episode) = course.episode(env, learner, settings)? {
+        each(course.played() - 1, episode);
     }
     Ok(())
 }

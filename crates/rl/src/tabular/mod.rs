@@ -45,7 +45,7 @@ mod q_table;
 pub mod sarsa;
 pub mod value_iteration;
 
-pub use learner::{Episode, Learner, Learning, Transit, evaluate, train};
+pub use learner::{Course, Episode, Learner, Learning, Transit, evaluate, train};
 pub use q_table::{QTable, greedy};
 
 use fornax_nn_core::ConfigError;

@@ -79,4 +79,8 @@ impl Learner for MonteCarlo {
     fn q(&self) -> QTable {
         self.q.clone()
     }
+
+    fn tables(&mut self) -> &mut [QTable] {
+        std::slice::from_mut(&mut self.q)
+    }
 }

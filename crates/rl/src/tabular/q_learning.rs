@@ -58,4 +58,8 @@ impl Learner for QLearning {
     fn q(&self) -> QTable {
         self.q.clone()
     }
+
+    fn tables(&mut self) -> &mut [QTable] {
+        std::slice::from_mut(&mut self.q)
+    }
 }

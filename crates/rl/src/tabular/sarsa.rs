@@ -98,4 +98,8 @@ impl Learner for Sarsa {
     fn q(&self) -> QTable {
         self.q.clone()
     }
+
+    fn tables(&mut self) -> &mut [QTable] {
+        std::slice::from_mut(&mut self.q)
+    }
 }

@@ -5,12 +5,14 @@
 
 mod action;
 mod frame_stack;
+mod mask;
 mod monitor;
 mod normalize;
 mod time_limit;
 
 pub use action::{ClipAction, RescaleAction};
 pub use frame_stack::FrameStack;
+pub use mask::MaskObservation;
 pub use monitor::{EpisodeRecord, Monitor};
 pub use normalize::{NormalizeObservation, NormalizeReward, RunningStats};
 pub use time_limit::TimeLimit;

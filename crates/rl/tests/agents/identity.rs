@@ -47,6 +47,21 @@ fn ppo_with_numbers() {
 }
 
 #[test]
+fn recurrent_ppo_with_choices() {
+    mean_return("recurrent", &choices(), 15_000);
+}
+
+#[test]
+fn recurrent_ppo_with_several_choices() {
+    mean_return("recurrent", &several(), 25_000);
+}
+
+#[test]
+fn recurrent_ppo_with_numbers() {
+    mean_return("recurrent", &number(), 40_000);
+}
+
+#[test]
 fn a2c_with_choices() {
     mean_return("a2c", &choices(), 20_000);
 }

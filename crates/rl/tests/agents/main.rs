@@ -3,6 +3,8 @@
 mod faults;
 mod identity;
 mod parity;
+mod pictures;
 mod probes;
 mod resume;
+mod soak;
 mod support;

@@ -8,6 +8,7 @@
 //! | stopped, over | truncation is taken for termination, or the other way round |
 //! | acted | the policy's gradient or the exploration is broken |
 //! | both | the two do not belong to the same observation |
+//! | remember | the memory, or the gradient through time, is broken |
 
 use fornax_rl::Space;
 use fornax_rl::evaluate::evaluate_policy;
@@ -17,9 +18,10 @@ use crate::support::{Probe, Task, agent, choice, number, train};
 const GAMMA: f64 = 0.5;
 
 /// Kinds, their action space and how many steps they need.
-fn kinds() -> [(&'static str, Space, u64); 8] {
+fn kinds() -> [(&'static str, Space, u64); 9] {
     [
         ("ppo", choice(), 10_000),
+        ("recurrent", choice(), 15_000),
         ("a2c", choice(), 20_000),
         ("reinforce", choice(), 10_000),
         ("dqn", choice(), 2_000),
@@ -93,4 +95,18 @@ fn the_better_action_is_found() {
 #[test]
 fn the_better_action_follows_the_observation() {
     returns(&Task::Both);
+}
+
+#[test]
+fn only_an_agent_with_a_memory_remembers() {
+    let played = |kind: &str| {
+        let mut agent = agent(kind, &Task::Remember, &choice(), 0.9, 30_000, 0);
+        train(agent.as_mut());
+        let mut env = Probe::new(Task::Remember, choice());
+        evaluate_policy(agent.as_mut(), &mut env, 400, 5).unwrap().mean_return()
+    };
+    assert_eq!(played("recurrent"), 1.0);
+    // Whatever it does in the fourth step is right half the time: 0 ± 0.05.
+    let blind = played("ppo");
+    assert!(blind.abs() < 0.25, "{blind}");
 }

@@ -19,8 +19,9 @@ fn rounds(agent: &mut dyn Agent, n: usize) {
 }
 
 /// Kinds, and rounds after which they have learnt something.
-const KINDS: [(&str, bool, usize); 8] = [
+const KINDS: [(&str, bool, usize); 9] = [
     ("ppo", true, 3),
+    ("recurrent", false, 3),
     ("a2c", true, 10),
     ("reinforce", true, 3),
     ("dqn", true, 80),

@@ -8,6 +8,7 @@ use fornax_rl::env::{Action, Env, Outcome};
 use fornax_rl::policy::ActorCriticConfig;
 use fornax_rl::ppo::{Ppo, PpoConfig};
 use fornax_rl::random::Pcg64;
+use fornax_rl::recurrent_ppo::{RecurrentPpo, RecurrentPpoConfig};
 use fornax_rl::reinforce::{Reinforce, ReinforceConfig};
 use fornax_rl::sac::{Sac, SacConfig, Temperature};
 use fornax_rl::td3::{Td3, Td3Config};
@@ -35,6 +36,8 @@ pub(crate) enum Task {
     Stopped,
     /// The same, but it is over after them.
     Over,
+    /// ±1 is shown once, then nothing; reward 1 when the action of the fourth step has its sign, else −1.
+    Remember,
 }
 
 /// The environment of a task.
@@ -44,12 +47,14 @@ pub(crate) struct Probe {
     actions: Space,
     observation: Vec<f32>,
     time: usize,
+    /// What was shown at the beginning.
+    cue: f32,
     rng: Pcg64,
 }
 
 impl Probe {
     pub(crate) fn new(task: Task, actions: Space) -> Self {
-        Self { task, actions, observation: vec![0.0], time: 0, rng: Pcg64::new(0) }
+        Self { task, actions, observation: vec![0.0], time: 0, cue: 0.0, rng: Pcg64::new(0) }
     }
 
     fn look(&mut self) {
@@ -62,6 +67,11 @@ impl Probe {
             Task::Observed | Task::Both => vec![if self.rng.unit() < 0.5 { -1.0 } else { 1.0 }],
             Task::Constant | Task::Acted => vec![0.0],
             Task::Delayed | Task::Stopped | Task::Over => vec![self.time as f32],
+            Task::Remember if self.time > 0 => vec![0.0],
+            Task::Remember => {
+                self.cue = if self.rng.unit() < 0.5 { -1.0 } else { 1.0 };
+                vec![self.cue]
+            }
         };
     }
 
@@ -86,6 +96,8 @@ impl Probe {
             Task::Delayed => self.time as f64,
             Task::Acted => sign(positive),
             Task::Both => sign(positive == (self.observation[0] > 0.0)),
+            Task::Remember if self.time < 3 => 0.0,
+            Task::Remember => sign(positive == (self.cue > 0.0)),
         }
     }
 }
@@ -132,6 +144,7 @@ impl Env for Probe {
             Task::Constant | Task::Observed | Task::Acted | Task::Both => (true, false),
             Task::Delayed | Task::Over => (self.time == 2, false),
             Task::Stopped => (self.time == 2, true),
+            Task::Remember => (self.time == 4, false),
         };
         // The final observation of a stopped game looks like its last step: the future is the same.
         let time = self.time;
@@ -204,8 +217,8 @@ pub(crate) fn agent(
         ..Td3Config::default()
     };
     match kind {
-        "ppo" => {
-            let config = PpoConfig {
+        "ppo" | "recurrent" => {
+            let ppo = PpoConfig {
                 total_steps: steps,
                 n_steps: 32,
                 batch_size: 64,
@@ -215,7 +228,12 @@ pub(crate) fn agent(
                 network: network(),
                 ..PpoConfig::default()
             };
-            Box::new(Ppo::new(config, envs(8, task, actions), seed, &device).unwrap())
+            let envs = envs(8, task, actions);
+            if kind == "ppo" {
+                return Box::new(Ppo::new(ppo, envs, seed, &device).unwrap());
+            }
+            let config = RecurrentPpoConfig { ppo: PpoConfig { batch_size: 128, ..ppo }, memory: 16 };
+            Box::new(RecurrentPpo::new(config, envs, seed, &device).unwrap())
         }
         "a2c" => {
             let config = A2cConfig {
