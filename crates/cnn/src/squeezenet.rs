@@ -21,6 +21,10 @@
 //!
 //! The poolings are in ceiling mode: a last window that hangs over the edge is kept.
 //!
+//! What goes wrong: the ReLU stands on the logits. A class whose map is negative everywhere has logit 0 and no gradient,
+//! for every image at once, and training cannot bring it back. With a thousand classes one of them hardly matters; with
+//! four it does. A bias of 1 in the output layer to begin with avoids it.
+//!
 //! Paper: F. Iandola et al., *SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and < 0.5 MB model size*,
 //! 2016. <https://arxiv.org/abs/1602.07360>
 //!

@@ -7,7 +7,6 @@ mod reader;
 use std::process::ExitCode;
 
 use burn::module::Module;
-use burn::tensor::activation::softmax;
 use clap::Parser;
 use fornax_cnn::classification::{Batch, train_step};
 use fornax_nn_core::metric::{Classification, Temperature, TemperatureError};
@@ -80,10 +79,6 @@ fn run(Args { run: args, mut settings }: Args) -> Outcome<()> {
     let steps = settings.epochs * (data.train.len() / settings.batch_size.max(1));
     let (rising, falling) = (steps / 10, steps - steps / 10);
     let schedule = ScheduleConfig::cosine(falling.max(1)).with_warm_up(rising.max(1)).init(settings.lr)?;
-    let probabilities = |model: &_, part: &[usize]| {
-        let logits = reader.logits(model, &data.set, part, &device);
-        Classification::new(softmax(logits, 1), &data.targets(part))
-    };
     for epoch in run.epochs(settings.epochs) {
         let key = Key::new(run.seed()).fold(epoch as u64);
         for batch in run.full_batches(data.train.len(), settings.batch_size)? {
@@ -100,7 +95,7 @@ fn run(Args { run: args, mut settings }: Args) -> Outcome<()> {
                 s.module("model", &model)?.optimizer("optimizer", &optim)?.json("reader", &reader)
             })?;
         }
-        let validation = probabilities(&model, &data.validation);
+        let validation = reader.classify(&model, &data, &data.validation, &device);
         run.log("train", [("mean_loss", run.epoch_mean("loss"))])?;
         run.log("validation", [("loss", validation.loss()), ("accuracy", validation.accuracy())])?;
         run.finish_epoch(|s| {
@@ -115,7 +110,7 @@ fn run(Args { run: args, mut settings }: Args) -> Outcome<()> {
         Err(TemperatureError::NoMistake) => None, // nothing to be less sure about
         Err(error) => return Err(error.into()),
     };
-    let test = probabilities(&model, &data.test);
+    let test = reader.classify(&model, &data, &data.test, &device);
     let repaired = fitted.map_or_else(
         || test.clone(),
         |fitted| {

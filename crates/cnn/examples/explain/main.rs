@@ -10,11 +10,9 @@ use std::process::ExitCode;
 
 use burn::module::Module;
 use burn::tensor::Device;
-use burn::tensor::activation::softmax;
 use clap::Parser;
 use fornax_cnn::classification::{Batch, train_step};
 use fornax_cnn::registry::Model;
-use fornax_nn_core::metric::Classification;
 use fornax_nn_core::optim::AdamWConfig;
 use fornax_nn_core::schedule::ScheduleConfig;
 use fornax_nn_core::train::{Run, RunArgs, Target, cli};
@@ -96,10 +94,7 @@ fn run(Args { run: args, mut settings }: Args) -> Outcome<()> {
     let explained = views::explain(&reader, &model, images, names, &device)?;
     pictures::draw(&run, &explained, &reader)?;
 
-    let accuracy = same_classes.then(|| {
-        let logits = reader.logits(&model, &data.set, &data.test, &device);
-        Classification::new(softmax(logits, 1), &data.targets(&data.test)).accuracy()
-    });
+    let accuracy = same_classes.then(|| reader.classify(&model, &data, &data.test, &device).accuracy());
     let (at_cam, mean) = explained.falls();
     if of_digits && !args.quick {
         run.check("test_accuracy", accuracy.unwrap_or(f64::NAN), Target::at_least(0.95));
@@ -140,6 +135,8 @@ fn train(run: &mut Run, settings: &Settings, data: &Data, device: &Device) -> Ou
                 s.module("model", &model)?.optimizer("optimizer", &optim)?.json("reader", &reader)
             })?;
         }
+        let validation = reader.classify(&model, data, &data.validation, device);
+        run.log("validation", [("loss", validation.loss()), ("accuracy", validation.accuracy())])?;
         run.finish_epoch(|s| {
             s.module("model", &model)?.optimizer("optimizer", &optim)?.json("reader", &reader)
         })?;

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
+use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use fornax_cnn::Classifier;
 use fornax_cnn::registry::{self, Model, ModelConfig, Options};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::metric::Classification;
 use fornax_prep::image::{Channels, ImageSet, ImageSpec, Kind, Normalisation, OpenSpec, RandomAffine, open};
 use fornax_prep::{Digits, Folds, Limits, Split};
 use serde::{Deserialize, Serialize};
@@ -123,5 +125,17 @@ impl Reader {
         let model = model.valid();
         let chunk = |chunk: &[usize]| model.forward(set.batch(chunk, &self.normalisation, device).0);
         Tensor::cat(indices.chunks(CHUNK).map(chunk).collect(), 0)
+    }
+
+    /// What the network makes of the images at `indices`.
+    pub(crate) fn classify(
+        &self,
+        model: &Model,
+        data: &Data,
+        indices: &[usize],
+        device: &Device,
+    ) -> Classification {
+        let logits = self.logits(model, &data.set, indices, device);
+        Classification::new(softmax(logits, 1), &data.targets(indices))
     }
 }
