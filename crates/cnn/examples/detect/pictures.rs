@@ -13,7 +13,7 @@ use crate::canvas::{Canvas, color};
 use crate::scenes::Part;
 
 /// Images shown at most.
-const SHOWN: usize = 12;
+const SHOWN: usize = 8;
 /// Boxes with a lower score are not drawn.
 const SURE: f32 = 0.5;
 
@@ -29,7 +29,7 @@ pub(crate) fn draw(
     let places: Vec<usize> = (0..test.len().min(SHOWN)).collect();
     let found = model.valid().predict(test.batch(&places, 0)?.to_images(device));
     let title = format!("Unseen images: what is found with a score of {SURE} or more, from left to right");
-    let mut tiles = Tiles::new(4).side(128.0).title(title);
+    let mut tiles = Tiles::new(4).side(96.0).title(title);
     for (&place, mut found) in places.iter().zip(found) {
         found.retain(|one| one.score >= SURE);
         found.sort_by(|a, b| a.bounds[0].total_cmp(&b.bounds[0]));

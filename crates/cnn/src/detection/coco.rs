@@ -31,6 +31,10 @@
 
 use std::collections::BTreeMap;
 
+mod matching;
+
+use matching::{Matched, area, matched, overlap};
+
 /// IoU thresholds 0.50, 0.55, …, 0.95.
 pub const THRESHOLDS: usize = 10;
 /// Recalls 0, 0.01, …, 1 at which the precision is read.
@@ -39,11 +43,6 @@ const RECALLS: usize = 101;
 const MOST: [usize; 3] = [1, 10, 100];
 /// Least and largest area of all, small, medium and large things, in square pixels.
 const AREAS: [[f64; 2]; 4] = [[0.0, 1e10], [0.0, 1024.0], [1024.0, 9216.0], [9216.0, 1e10]];
-
-/// Threshold number `index`, as NumPy's `linspace` has it to the last bit.
-fn threshold(index: usize) -> f64 {
-    if index + 1 == THRESHOLDS { 0.95 } else { 0.5 + index as f64 * ((0.95 - 0.5) / 9.0) }
-}
 
 /// Something in an image, as it was annotated.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -115,15 +114,6 @@ pub struct Summary {
     pub ar_medium: Option<f64>,
     /// AR with a hundred, of things above 96² pixels.
     pub ar_large: Option<f64>,
-}
-
-/// What became of the detections of one class in one image, for one range of areas: surest first.
-struct Matched {
-    scores: Vec<f64>,
-    /// For each threshold and detection: right, wrong, or of no matter.
-    outcomes: Vec<Vec<Option<bool>>>,
-    /// Things to be found.
-    things: usize,
 }
 
 /// Collects images one by one; see the [page](self).
@@ -226,58 +216,6 @@ fn mean(classes: impl Iterator<Item = [f64; THRESHOLDS]>, thresholds: &[usize]) 
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-fn area([x1, y1, x2, y2]: [f64; 4]) -> f64 {
-    (x2 - x1).max(0.0) * (y2 - y1).max(0.0)
-}
-
-/// IoU, or with a crowd the share of the detection that lies in it.
-fn overlap(found: &Found, truth: &Truth) -> f64 {
-    let (a, b) = (found.bounds, truth.bounds);
-    let common = area([a[0].max(b[0]), a[1].max(b[1]), a[2].min(b[2]), a[3].min(b[3])]);
-    let whole = if truth.crowd { area(a) } else { area(a) + area(b) - common };
-    if common > 0.0 { common / whole } else { 0.0 }
-}
-
-/// Matches the detections of a class in an image, surest first, with its things of a range of areas.
-fn matched(found: &[Found], truth: &[Truth], overlaps: &[Vec<f64>], [least, most]: [f64; 2]) -> Matched {
-    let outside = |area: f64| area < least || area > most;
-    let ignored: Vec<bool> = truth.iter().map(|truth| truth.crowd || outside(truth.area)).collect();
-    // Things that count are looked at first.
-    let mut order: Vec<usize> = (0..truth.len()).collect();
-    order.sort_by_key(|&thing| ignored[thing]);
-    let outcomes = (0..THRESHOLDS).map(|t| {
-        let mut taken = vec![false; truth.len()];
-        let judge = |(found, overlaps): (&Found, &Vec<f64>)| {
-            let mut best: Option<usize> = None;
-            let mut least = threshold(t).min(1.0 - 1e-10);
-            for &thing in &order {
-                if taken[thing] && !truth[thing].crowd {
-                    continue;
-                }
-                if best.is_some_and(|best| !ignored[best] && ignored[thing]) {
-                    break; // what counts goes before what does not
-                }
-                if overlaps[thing] >= least {
-                    (best, least) = (Some(thing), overlaps[thing]);
-                }
-            }
-            match best {
-                Some(thing) => {
-                    taken[thing] = true;
-                    (!ignored[thing]).then_some(true)
-                }
-                None => (!outside(area(found.bounds))).then_some(false),
-            }
-        };
-        found.iter().zip(overlaps).map(judge).collect()
-    });
-    Matched {
-        scores: found.iter().map(|found| found.score).collect(),
-        outcomes: outcomes.collect(),
-        things: ignored.iter().filter(|ignored| !**ignored).count(),
-    }
-}
-
 /// For each threshold the mean of the precisions at all recalls, and the recall in the end. None without things.
 fn curve(images: &[[Matched; 4]], range: usize, most: usize) -> Option<[(f64, f64); THRESHOLDS]> {
     let things: usize = images.iter().map(|image| image[range].things).sum();
@@ -378,7 +316,7 @@ mod tests {
     #[test]
     fn thresholds_are_numpys() {
         let expected = [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.8999999999999999, 0.95];
-        let actual: Vec<f64> = (0..THRESHOLDS).map(threshold).collect();
+        let actual: Vec<f64> = (0..THRESHOLDS).map(matching::threshold).collect();
         assert_eq!(actual, expected);
     }
 }
