@@ -10,9 +10,9 @@ use std::process::ExitCode;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use clap::Parser;
+use fornax_cnn::ResNet;
 use fornax_cnn::block::SummaryConfig;
 use fornax_cnn::control::{self, Batch, Controller, ControllerConfig};
-use fornax_cnn::ResNet;
 use fornax_nn_core::optim::AdamWConfig;
 use fornax_nn_core::schedule::ScheduleConfig;
 use fornax_nn_core::train::{Run, RunArgs, Target, checkpoint::Snapshot, cli};
@@ -35,7 +35,7 @@ struct Args {
 #[derive(clap::Args, Serialize)]
 struct Settings {
     /// Roads of two forks that are recorded; a third as many are held out
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 40)]
     roads: usize,
     /// Numbers in a command: 1 for steering, 2 for steering and speed
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
@@ -44,7 +44,7 @@ struct Settings {
     #[arg(long, default_value_t = 5)]
     components: usize,
     /// Passes over the recorded frames
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, default_value_t = 6)]
     epochs: usize,
     /// Frames per step
     #[arg(long, default_value_t = 64)]
@@ -70,9 +70,10 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     }
     let device = args.device.open()?;
     let columns = usize::from(settings.commands);
-    let summary = SummaryConfig::new().with_grid([1, 2]).with_dropout(0.1);
+    let summary = SummaryConfig::new().with_grid([1, 2]);
     let head = ControllerConfig::new(columns).with_summary(summary).with_components(settings.components);
-    let config = json!({"settings": settings, "epochs": settings.epochs, "backbone": backbone(), "head": head});
+    let config =
+        json!({"settings": settings, "epochs": settings.epochs, "backbone": backbone(), "head": head});
     let mut run = Run::open("control", &args, &config)?;
     let world = World::new(run.seed())?;
     let recorded = world.record(Series::Learn, 0..settings.roads)?;
@@ -97,7 +98,8 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     let schedule = ScheduleConfig::cosine(falling.max(1)).with_warm_up(rising.max(1)).init(settings.lr)?;
     for _epoch in run.epochs(settings.epochs) {
         for frames in run.full_batches(recorded.len(), settings.batch_size)? {
-            let (images, commands) = (recorded.images(&frames, &learning), recorded.commands(&frames, columns, &learning));
+            let (images, commands) =
+                (recorded.images(&frames, &learning), recorded.commands(&frames, columns, &learning));
             let lr = schedule.lr(run.progress().step as usize);
             learning.seed(run.step_seed());
             let mut losses = [0.0; 2];

@@ -21,21 +21,22 @@ pub(crate) fn draw(run: &mut Run, frames: &Frames, mixture: &Judged, single: &Ju
 fn modes(frames: &Frames, mixture: &Judged, single: &Judged) -> Tiles {
     const SHOWN: usize = 6;
     const SIDE: usize = 48;
-    // The middle frame of each passage of a fork.
+    // Of each passage of a fork a frame just before the ways part.
     let mut shown = Vec::new();
     let mut first = None;
     for (i, &at_fork) in frames.at_fork.iter().enumerate() {
         match (at_fork, first) {
             (true, None) => first = Some(i),
             (false, Some(start)) => {
-                shown.push((start + i) / 2);
+                shown.push(start + 4 * (i - start) / 5);
                 first = None;
             }
             _ => {}
         }
     }
     let columns = SHOWN.min(shown.len()).max(1);
-    let shown: Vec<usize> = (0..columns).filter_map(|i| shown.get(i * shown.len() / columns).copied()).collect();
+    let shown: Vec<usize> =
+        (0..columns).filter_map(|i| shown.get(i * shown.len() / columns).copied()).collect();
     let degrees = |command: &[f64]| from_units(command).steering.to_degrees();
     let views = shown.iter().map(|&i| {
         let did = from_units(&frames.commands[i].map(f64::from));
@@ -44,7 +45,8 @@ fn modes(frames: &Frames, mixture: &Judged, single: &Judged) -> Tiles {
     });
     let mixtures = shown.iter().map(|&i| {
         let modes = mixture.densities[i].modes();
-        let text: Vec<String> = modes.iter().take(3).map(|mode| format!("{:+.0}°", degrees(&mode.command))).collect();
+        let text: Vec<String> =
+            modes.iter().take(3).map(|mode| format!("{:+.0}°", degrees(&mode.command))).collect();
         heat_map(&mixture.densities[i], SIDE).caption(format!("mixture: {}", text.join(", ")))
     });
     let singles = shown.iter().map(|&i| {

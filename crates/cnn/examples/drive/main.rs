@@ -69,7 +69,7 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
         (settings.roads, settings.test_roads) = (settings.roads.min(4), settings.test_roads.min(4));
     }
     let device = args.device.open()?;
-    let summary = SummaryConfig::new().with_grid([1, 2]).with_dropout(0.1);
+    let summary = SummaryConfig::new().with_grid([1, 2]);
     let head = ControllerConfig::new(2).with_components(settings.components).with_summary(summary);
     let head = NavigatorConfig::new(head);
     let config = json!({"settings": settings, "backbone": backbone(), "head": head});
@@ -95,7 +95,8 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
         let steps = settings.steps_per_round * if round == 0 { 2 } else { 1 };
         for draw in run.full_batches(steps * settings.batch_size, settings.batch_size)? {
             let chosen: Vec<usize> = draw.iter().map(|&i| i % frames.len()).collect();
-            let (images, commands) = (frames.images(&chosen, &learning), frames.commands(&chosen, 2, &learning));
+            let (images, commands) =
+                (frames.images(&chosen, &learning), frames.commands(&chosen, 2, &learning));
             let goals = chosen.iter().map(|&i| frames.goals[i]).collect();
             let lr = schedule.lr(run.progress().step as usize);
             learning.seed(run.step_seed());
@@ -103,7 +104,9 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
             let (trained, loss) = run.guard(step)?;
             model = trained;
             run.step([("loss", f64::from(loss)), ("lr", lr)])?;
-            run.checkpoint_if_due(|s| s.module("model", &model)?.optimizer("optimizer", &optim)?.json("visits", &visits))?;
+            run.checkpoint_if_due(|s| {
+                s.module("model", &model)?.optimizer("optimizer", &optim)?.json("visits", &visits)
+            })?;
         }
         let driver = model.valid();
         // The network at the wheel of roads that are new to it; the expert says what it would have done.
@@ -113,7 +116,9 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
         run.log("validation", [("success_rate", success), ("lane_error", lane_error)])?;
         frames.extend(&world, &new);
         visits.extend(new);
-        run.finish_epoch(|s| s.module("model", &model)?.optimizer("optimizer", &optim)?.json("visits", &visits))?;
+        run.finish_epoch(|s| {
+            s.module("model", &model)?.optimizer("optimizer", &optim)?.json("visits", &visits)
+        })?;
     }
 
     let driver = model.valid();
@@ -131,7 +136,10 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     });
     let sentence = format!(
         "{:.0} % of {} unseen roads driven to the end, {:.2} m from the middle of the lane: {}",
-        100.0 * success, drives.len(), lane_error, run.path("drive.gif").display()
+        100.0 * success,
+        drives.len(),
+        lane_error,
+        run.path("drive.gif").display()
     );
     Ok(run.finish(model.num_params(), figures, sentence)?)
 }

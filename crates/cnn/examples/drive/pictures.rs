@@ -33,7 +33,13 @@ pub(crate) fn curves(run: &mut Run) -> Outcome<()> {
 }
 
 /// Draws `drive.gif`: from above, through the camera, and the predicted distribution.
-pub(crate) fn film(run: &Run, model: &Navigator<ResNet>, world: &World, road: usize, device: &Device) -> Outcome<()> {
+pub(crate) fn film(
+    run: &Run,
+    model: &Navigator<ResNet>,
+    world: &World,
+    road: usize,
+    device: &Device,
+) -> Outcome<()> {
     const EVERY: u64 = 4;
     const SIDE: usize = 96;
     let camera = CameraConfig { noise: 0.0, ..CameraConfig::default() }.init()?;
@@ -48,7 +54,8 @@ pub(crate) fn film(run: &Run, model: &Navigator<ResNet>, world: &World, road: us
         let view = camera.view(episode.road(), &car, Key::new(0));
         let view: Vec<f32> = view.iter().map(|&byte| f32::from(byte) / 255.0).collect();
         let command = density.modes().first().map(|mode| from_units(&mode.command));
-        let said = command.map_or(String::new(), |c| format!("{:+.0}°, {:.1} m/s", c.steering.to_degrees(), c.speed));
+        let said = command
+            .map_or(String::new(), |c| format!("{:+.0}°, {:.1} m/s", c.steering.to_degrees(), c.speed));
         let goal = match episode.goal() {
             Turn::Left => "goal: left",
             Turn::Straight => "goal: straight",
