@@ -35,7 +35,7 @@ struct Args {
 #[derive(clap::Args, Serialize)]
 struct Settings {
     /// Roads of two forks that are recorded; a third as many are held out
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 40)]
     roads: usize,
     /// Numbers in a command: 1 for steering, 2 for steering and speed
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
@@ -44,7 +44,7 @@ struct Settings {
     #[arg(long, default_value_t = 5)]
     components: usize,
     /// Passes over the recorded frames
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, default_value_t = 6)]
     epochs: usize,
     /// Frames per step
     #[arg(long, default_value_t = 64)]
@@ -70,7 +70,7 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     }
     let device = args.device.open()?;
     let columns = usize::from(settings.commands);
-    let summary = SummaryConfig::new().with_grid([1, 2]).with_dropout(0.1);
+    let summary = SummaryConfig::new().with_grid([1, 2]);
     let head = ControllerConfig::new(columns).with_summary(summary).with_components(settings.components);
     let config =
         json!({"settings": settings, "epochs": settings.epochs, "backbone": backbone(), "head": head});

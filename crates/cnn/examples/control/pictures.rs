@@ -21,14 +21,14 @@ pub(crate) fn draw(run: &mut Run, frames: &Frames, mixture: &Judged, single: &Ju
 fn modes(frames: &Frames, mixture: &Judged, single: &Judged) -> Tiles {
     const SHOWN: usize = 6;
     const SIDE: usize = 48;
-    // The middle frame of each passage of a fork.
+    // Of each passage of a fork a frame just before the ways part.
     let mut shown = Vec::new();
     let mut first = None;
     for (i, &at_fork) in frames.at_fork.iter().enumerate() {
         match (at_fork, first) {
             (true, None) => first = Some(i),
             (false, Some(start)) => {
-                shown.push((start + i) / 2);
+                shown.push(start + 4 * (i - start) / 5);
                 first = None;
             }
             _ => {}

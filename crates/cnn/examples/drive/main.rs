@@ -69,7 +69,7 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
         (settings.roads, settings.test_roads) = (settings.roads.min(4), settings.test_roads.min(4));
     }
     let device = args.device.open()?;
-    let summary = SummaryConfig::new().with_grid([1, 2]).with_dropout(0.1);
+    let summary = SummaryConfig::new().with_grid([1, 2]);
     let head = ControllerConfig::new(2).with_components(settings.components).with_summary(summary);
     let head = NavigatorConfig::new(head);
     let config = json!({"settings": settings, "backbone": backbone(), "head": head});

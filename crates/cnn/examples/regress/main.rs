@@ -1,5 +1,6 @@
 //! An ensemble of small residual networks finds how far digits were turned and moved, and how sure that is.
 
+mod members;
 mod pictures;
 mod turned;
 mod verdict;
@@ -19,7 +20,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use turned::{NAMES, Turned};
-use verdict::{Judged, ensemble};
+use verdict::Verdict;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -39,7 +40,7 @@ struct Settings {
     #[arg(long, default_value_t = 3)]
     members: usize,
     /// Passes over the training digits, turned anew each time
-    #[arg(long, default_value_t = 40)]
+    #[arg(long, default_value_t = 80)]
     epochs: usize,
     /// Images per step
     #[arg(long, default_value_t = 64)]
@@ -88,10 +89,7 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
         members.push((model, AdamWConfig::new().init()?));
     }
     if let Some(saved) = run.resume() {
-        for (i, (model, optim)) in members.iter_mut().enumerate() {
-            *model = saved.module(&format!("model_{i}"), model.clone())?;
-            *optim = saved.optimizer(&format!("optimizer_{i}"), optim.clone())?;
-        }
+        members = members::restored(&saved, members)?;
     }
     let steps = settings.epochs * train.len().div_ceil(settings.batch_size.max(1));
     let (rising, falling) = (steps / 10, steps - steps / 10);
@@ -110,61 +108,29 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
                 mean += f64::from(loss) / settings.members.max(1) as f64;
             }
             run.step([("loss", mean), ("lr", lr)])?;
-            run.checkpoint_if_due(|s| save(s, &members))?;
+            run.checkpoint_if_due(|s| members::save(s, &members))?;
         }
-        run.finish_epoch(|s| save(s, &members))?;
+        run.finish_epoch(|s| members::save(s, &members))?;
     }
 
     let members: Vec<_> = members.into_iter().map(|(model, _)| model.valid()).collect();
     let params = members.iter().map(Module::num_params).sum();
     let four = |digits: &[usize]| digits.repeat(if args.quick { 1 } else { 4 });
-    let seen = Turned::draw(&four(&validation), Key::new(u64::MAX).fold(run.seed()));
+    let fitted_on = Turned::draw(&four(&validation), Key::new(u64::MAX).fold(run.seed()));
     let unseen = Turned::draw(&four(&test), Key::new(u64::MAX - 1).fold(run.seed()));
-    let single = Judged::new(&unseen, &device, ensemble(&members[..1]));
-    let masked = Judged::new(&unseen, &device, |images| members[0].sample_dropout(images, 20));
-    let raw = Judged::new(&unseen, &device, ensemble(&members));
-    let factors = Judged::new(&seen, &device, ensemble(&members)).factors();
-    let (raw_calibration, raw_nll) = (raw.calibration()?, raw.nll());
-    let judged = raw.widened(factors);
-    let calibration = judged.calibration()?;
-    let single_calibration = single.calibration()?;
-    pictures::intervals(&run, &judged)?;
-    pictures::examples(&run, &unseen, &judged)?;
-    let named = [
-        ("one network", &single_calibration),
-        ("ensemble", &raw_calibration),
-        ("ensemble, one factor", &calibration),
-    ];
-    pictures::calibration(&run, &named)?;
-
-    let covered = calibration.coverage(0.9);
+    device.seed(run.seed()); // for the masks of dropout
+    let verdict = Verdict::new(&members, &fitted_on, &unseen, &device)?;
+    pictures::draw(&run, &unseen, &verdict)?;
+    let covered = verdict.widened.calibration()?.coverage(0.9);
     if !args.quick {
         run.check("coverage90", covered, Target::at_least(0.87));
         run.check("coverage90", covered, Target::at_most(0.93));
     }
-    let figures = json!({
-        "rmse": judged.rmse(0), "rmse_across": judged.rmse(1), "rmse_down": judged.rmse(2), "nll": judged.nll(),
-        "coverage50": calibration.coverage(0.5), "coverage90": covered, "coverage95": calibration.coverage(0.95),
-        "calibration_error": calibration.error(), "factor_angle": factors[0],
-        "coverage90_raw": raw_calibration.coverage(0.9), "nll_raw": raw_nll,
-        "coverage90_single": single_calibration.coverage(0.9), "rmse_single": single.rmse(0), "nll_single": single.nll(),
-        "coverage90_dropout": masked.calibration()?.coverage(0.9), "rmse_dropout": masked.rmse(0),
-    });
     let sentence = format!(
         "Angles are found to {:.1}°, and {:.0} % of them lie in the intervals of 90 %: {}",
-        judged.rmse(0),
+        verdict.widened.rmse(0),
         100.0 * covered,
         run.path("intervals.png").display()
     );
-    Ok(run.finish(params, figures, sentence)?)
-}
-
-/// The parts of a checkpoint: every member and its optimiser.
-fn save(
-    snapshot: fornax_nn_core::train::checkpoint::Snapshot,
-    members: &[(regression::Regressor<fornax_cnn::ResNet>, burn::optim::ModuleOptimizer)],
-) -> Result<fornax_nn_core::train::checkpoint::Snapshot, fornax_nn_core::train::Error> {
-    members.iter().enumerate().try_fold(snapshot, |snapshot, (i, (model, optim))| {
-        snapshot.module(&format!("model_{i}"), model)?.optimizer(&format!("optimizer_{i}"), optim)
-    })
+    Ok(run.finish(params, verdict.figures()?, sentence)?)
 }

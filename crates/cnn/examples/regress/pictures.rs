@@ -6,10 +6,19 @@ use fornax_nn_core::train::Run;
 
 use crate::Outcome;
 use crate::turned::{CANVAS, NAMES, Turned, unit};
-use crate::verdict::Judged;
+use crate::verdict::{Judged, Verdict};
+
+/// Draws `intervals.png`, `examples.png` and `calibration.png`.
+pub(crate) fn draw(run: &Run, unseen: &Turned, verdict: &Verdict) -> Outcome<()> {
+    intervals(run, &verdict.widened)?;
+    examples(run, unseen, &verdict.widened)?;
+    let (single, raw) = (verdict.single.calibration()?, verdict.raw.calibration()?);
+    let widened = verdict.widened.calibration()?;
+    calibration(run, &[("one network", &single), ("ensemble", &raw), ("ensemble, one factor", &widened)])
+}
 
 /// `intervals.png`: true angle and shift against what was predicted, with intervals of 90 %.
-pub(crate) fn intervals(run: &Run, judged: &Judged) -> Outcome<()> {
+fn intervals(run: &Run, judged: &Judged) -> Outcome<()> {
     const SHOWN: usize = 70;
     let width = normal_quantile(0.95);
     let mut curves = Curves::new().title("Predictions for unseen digits, with intervals of 90 %").columns(2);
@@ -27,9 +36,12 @@ pub(crate) fn intervals(run: &Run, judged: &Judged) -> Outcome<()> {
             let half = unit * width * judged.std[i];
             let missed = (truth - mean).abs() > half;
             let color = if missed { SERIES[1] } else { SERIES[0] };
-            let interval = Line::new("", [(truth, mean - half), (truth, mean + half)]).color(color).faint();
-            let dot = Line::new("", [(truth, mean)]).color(color).faint().mark(0, "");
-            panel = panel.line(interval).line(dot);
+            let tick = 0.012 * reach;
+            for cross in
+                [[(truth, mean - half), (truth, mean + half)], [(truth - tick, mean), (truth + tick, mean)]]
+            {
+                panel = panel.line(Line::new("", cross).color(color).faint());
+            }
         }
         curves = curves.panel(panel);
     }
@@ -37,7 +49,7 @@ pub(crate) fn intervals(run: &Run, judged: &Judged) -> Outcome<()> {
 }
 
 /// `calibration.png`: how many outcomes the intervals of each level hold.
-pub(crate) fn calibration(run: &Run, named: &[(&str, &Calibration)]) -> Outcome<()> {
+fn calibration(run: &Run, named: &[(&str, &Calibration)]) -> Outcome<()> {
     let mut panel = Panel::new("Coverage of unseen digits")
         .x_label("probability the interval claims")
         .y_label("share of outcomes in it")
@@ -49,7 +61,7 @@ pub(crate) fn calibration(run: &Run, named: &[(&str, &Calibration)]) -> Outcome<
 }
 
 /// `examples.png`: unseen digits from the surest to the least sure, with angle and interval of 90 %.
-pub(crate) fn examples(run: &Run, set: &Turned, judged: &Judged) -> Outcome<()> {
+fn examples(run: &Run, set: &Turned, judged: &Judged) -> Outcome<()> {
     const SHOWN: usize = 24;
     let mut order: Vec<usize> = (0..judged.std.len() / NAMES.len()).collect();
     order.sort_by(|&a, &b| judged.std[a * NAMES.len()].total_cmp(&judged.std[b * NAMES.len()]));

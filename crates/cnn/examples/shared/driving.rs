@@ -134,17 +134,16 @@ pub(crate) fn images<'a>(views: impl Iterator<Item = &'a [u8]>, device: &Device)
 /// A residual network of one block a stage.
 pub(crate) fn backbone() -> ResNetConfig {
     ResNetConfig { blocks: [1; 4], ..ResNetConfig::resnet18() }
-        .with_channels([16, 24, 32, 48])
+        .with_channels([8, 16, 32, 48])
         .with_in_channels(1)
         .with_num_classes(1)
 }
 
 /// A density over steering (left on the left) and speed (fast on top) as an image of `side` × `side`.
 pub(crate) fn heat_map(density: &Density, side: usize) -> Tile {
-    let reach = [4.0, 2.5]; // units to either side
+    let reach = [3.0, 2.0]; // units to either side
     let at = |i: usize, reach: f64| reach * (2.0 * (i as f64 + 0.5) / side as f64 - 1.0);
     let command = |pixel: usize| [-at(pixel % side, reach[0]), -at(pixel / side, reach[1])];
-    // Marginal over what the model does not predict.
     let dimensions = density.mean[0].len();
     let values: Vec<f64> =
         (0..side * side).map(|pixel| density.log_density(&command(pixel)[..dimensions])).collect();
