@@ -260,7 +260,10 @@ otherwise. Seconds are a run's, on one thread of a shared machine with other wor
 
 ";
 
-fn page(summaries: &dyn Fn(&str, &str) -> Vec<(u64, Summary)>) -> String {
+/// The finished runs of an agent in an environment, with their seeds.
+type Runs<'a> = dyn Fn(&str, &str) -> Vec<(u64, Summary)> + 'a;
+
+fn page(summaries: &Runs) -> String {
     let mut text = HEAD.to_owned();
     text +=
         "| agent | environment | steps | final | target | | zoo | training | each seed's final | s a run |\n";

@@ -5,7 +5,7 @@ use burn::tensor::Device;
 use fornax_cnn::ResNet;
 use fornax_cnn::detection::Fcos;
 use fornax_cnn::detection::coco::Evaluator;
-use fornax_nn_core::plot::{Bars, Curves, Line, Panel, Tiles};
+use fornax_nn_core::plot::{Bars, Color, Curves, Line, Panel, Tiles};
 use fornax_nn_core::train::Run;
 
 use crate::Outcome;
@@ -34,7 +34,7 @@ pub(crate) fn draw(
         found.retain(|one| one.score >= SURE);
         found.sort_by(|a, b| a.bounds[0].total_cmp(&b.bounds[0]));
         let image = Canvas::new(&test.sample(place, 0)?.image);
-        let image = found.iter().fold(image, |image, one| image.frame(one.bounds, color(one.class)));
+        let image = found.iter().fold(image, |image, one| frame(image, one.bounds, color(one.class)));
         let caption = found.iter().map(|one| format!("{} ({:.2})", names[one.class], one.score));
         tiles = tiles.tile(image.tile(caption.collect::<Vec<_>>().join("  ")));
     }
@@ -56,4 +56,22 @@ pub(crate) fn draw(
         .panel(left.line(Line::new("training", loss)))
         .panel(right.line(Line::new("mAP", map)).line(Line::new("mAP at IoU 0.5", map50)))
         .save(run.path("curves.png"))?)
+}
+
+/// Draws the frame of a box.
+fn frame(mut canvas: Canvas, bounds: [f32; 4], color: Color) -> Canvas {
+    let [height, width] = canvas.size;
+    let inside =
+        |edge: f32, size: usize| ((edge * canvas.scale as f32).round().max(0.0) as usize).min(size - 1);
+    let [left, right] = [bounds[0], bounds[2]].map(|x| inside(x, width));
+    let [top, bottom] = [bounds[1], bounds[3]].map(|y| inside(y, height));
+    for column in left..=right {
+        canvas.mix(top, column, color, 1.0);
+        canvas.mix(bottom, column, color, 1.0);
+    }
+    for row in top..=bottom {
+        canvas.mix(row, left, color, 1.0);
+        canvas.mix(row, right, color, 1.0);
+    }
+    canvas
 }

@@ -45,8 +45,8 @@ pub(crate) fn draw(
         let image = || Canvas::new(&sample.image);
         tiles = tiles
             .tile(image().tile(""))
-            .tile(image().overlay(|at| thing(truth[at])).tile(format!("is {}", called(&truth))))
-            .tile(image().overlay(|at| thing(labels[at])).tile(format!("seen {}", called(labels))));
+            .tile(overlay(image(), |at| thing(truth[at])).tile(format!("is {}", called(&truth))))
+            .tile(overlay(image(), |at| thing(labels[at])).tile(format!("seen {}", called(labels))));
     }
     tiles.save(run.path("overlay.png"))?;
 
@@ -68,4 +68,15 @@ pub(crate) fn draw(
         .panel(left.line(Line::new("training", loss)))
         .panel(right.line(Line::new("mIoU", miou)).line(Line::new("pixel accuracy", accuracy)))
         .save(run.path("curves.png"))?)
+}
+
+/// Lays half a colour over every pixel of a class, as `class` says for each pixel of the image; none for background.
+fn overlay(mut canvas: Canvas, class: impl Fn(usize) -> Option<usize>) -> Canvas {
+    let ([height, width], scale) = (canvas.size, canvas.scale);
+    for (row, column) in (0..height).flat_map(|row| (0..width).map(move |column| (row, column))) {
+        if let Some(class) = class(row / scale * (width / scale) + column / scale) {
+            canvas.mix(row, column, color(class), 0.6);
+        }
+    }
+    canvas
 }

@@ -9,10 +9,12 @@ pub(crate) fn color(class: usize) -> Color {
     SERIES[class % SERIES.len()].towards(Color::INK, darker)
 }
 
-/// An image in colour, `SCALE` times as large.
+/// An image in colour, `scale` times as large.
 pub(crate) struct Canvas {
-    size: [usize; 2],
-    scale: usize,
+    /// Of the picture.
+    pub(crate) size: [usize; 2],
+    /// Pixels of the picture for one of the image, in each direction.
+    pub(crate) scale: usize,
     pixels: Vec<u8>,
 }
 
@@ -34,7 +36,7 @@ impl Canvas {
     }
 
     /// Mixes a colour into the pixel of the picture.
-    fn mix(&mut self, row: usize, column: usize, color: Color, part: f64) {
+    pub(crate) fn mix(&mut self, row: usize, column: usize, color: Color, part: f64) {
         let [height, width] = self.size;
         if row < height && column < width {
             let at = 3 * (row * width + column);
@@ -42,35 +44,6 @@ impl Canvas {
             let Color(r, g, b) = old.towards(color, part);
             self.pixels[at..at + 3].copy_from_slice(&[r, g, b]);
         }
-    }
-
-    /// Lays half a colour over every pixel of a class, as `class` says for each pixel of the image; none for background.
-    pub(crate) fn overlay(mut self, class: impl Fn(usize) -> Option<usize>) -> Self {
-        let ([height, width], scale) = (self.size, self.scale);
-        for (row, column) in (0..height).flat_map(|row| (0..width).map(move |column| (row, column))) {
-            if let Some(class) = class(row / scale * (width / scale) + column / scale) {
-                self.mix(row, column, color(class), 0.6);
-            }
-        }
-        self
-    }
-
-    /// Draws the frame of a box.
-    pub(crate) fn frame(mut self, bounds: [f32; 4], color: Color) -> Self {
-        let [height, width] = self.size;
-        let inside =
-            |edge: f32, size: usize| ((edge * self.scale as f32).round().max(0.0) as usize).min(size - 1);
-        let [left, right] = [bounds[0], bounds[2]].map(|x| inside(x, width));
-        let [top, bottom] = [bounds[1], bounds[3]].map(|y| inside(y, height));
-        for column in left..=right {
-            self.mix(top, column, color, 1.0);
-            self.mix(bottom, column, color, 1.0);
-        }
-        for row in top..=bottom {
-            self.mix(row, left, color, 1.0);
-            self.mix(row, right, color, 1.0);
-        }
-        self
     }
 
     pub(crate) fn tile(&self, caption: impl AsRef<str>) -> Tile {

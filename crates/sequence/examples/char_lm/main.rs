@@ -100,7 +100,7 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     }
     let total = settings.epochs * lanes.len();
     let schedule =
-        ScheduleConfig::cosine(total.max(2) - 1).with_warm_up(total.min(50).max(1)).init(settings.lr)?;
+        ScheduleConfig::cosine(total.max(2) - 1).with_warm_up(total.clamp(1, 50)).init(settings.lr)?;
     for _epoch in run.epochs(settings.epochs) {
         // The order of the text, whatever the order of the pass: a state fits only what comes next.
         for _ in run.batches(lanes.len(), 1)? {

@@ -45,11 +45,11 @@ pub(crate) fn windows(
     let (mut inputs, mut targets) = (Vec::new(), Vec::new());
     for &start in starts {
         let origin = values[start + past - 1];
-        for t in start..start + past {
+        for (t, value) in (start..).zip(&values[start..start + past]) {
             let day = TAU * (t % DAY) as f64 / DAY as f64;
             let week = TAU * (t % WEEK) as f64 / WEEK as f64;
             let clock = [day.sin(), day.cos(), week.sin(), week.cos()].map(|value| value as f32);
-            inputs.push(values[t] - origin);
+            inputs.push(value - origin);
             inputs.extend(clock);
         }
         targets.extend(values[start + past..start + past + horizon].iter().map(|value| value - origin));

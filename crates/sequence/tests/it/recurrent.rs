@@ -161,7 +161,10 @@ fn a_plain_networks_gradient_vanishes_where_an_lstms_does_not() {
                 lstm.cells[0].bias_ih = lstm.cells[0].bias_ih.take().map(|bias| {
                     bias.map(|b| {
                         let three = Tensor::full([32], 3.0, &b.device());
-                        b.detach().set_require_grad(false).slice_assign([32..64], three).require_grad()
+                        b.detach()
+                            .set_require_grad(false)
+                            .slice_assign(burn::tensor::s![32..64], three)
+                            .require_grad()
                     })
                 });
                 SequenceModel::Lstm(lstm)
