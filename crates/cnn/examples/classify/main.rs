@@ -1,5 +1,6 @@
 //! Trains any network of the registry on images in classes, and asks how far its confidence can be trusted.
 
+mod distorted;
 mod pictures;
 #[path = "../shared/reader.rs"]
 mod reader;
@@ -9,7 +10,6 @@ use std::process::ExitCode;
 use burn::module::Module;
 use clap::Parser;
 use fornax_cnn::classification::{Batch, train_step};
-use fornax_nn_core::metric::{Classification, Temperature, TemperatureError};
 use fornax_nn_core::optim::AdamWConfig;
 use fornax_nn_core::schedule::ScheduleConfig;
 use fornax_nn_core::train::{Run, RunArgs, Target, cli};
@@ -17,9 +17,10 @@ use fornax_prep::Key;
 use serde::Serialize;
 use serde_json::json;
 
+use distorted::Calibrated;
 use reader::{Data, Outcome, Reader, Source};
 
-/// Bins of the reliability diagram: 36 test digits in each, were they spread evenly.
+/// Bins of the reliability diagram: 144 distorted test digits in each, were they spread evenly.
 const BINS: usize = 10;
 
 /// Train any network of the registry on 1,797 real handwritten digits, or on images of your own
@@ -104,21 +105,9 @@ fn run(Args { run: args, mut settings }: Args) -> Outcome<()> {
     }
 
     // The temperature is fitted on images that taught the network nothing, and judged on others still.
-    let held = reader.logits(&model, &data.set, &data.validation, &device);
-    let fitted = match Temperature::fit(held, &data.targets(&data.validation)) {
-        Ok(fitted) => Some(fitted),
-        Err(TemperatureError::NoMistake) => None, // nothing to be less sure about
-        Err(error) => return Err(error.into()),
-    };
     let test = reader.classify(&model, &data, &data.test, &device);
-    let repaired = fitted.map_or_else(
-        || test.clone(),
-        |fitted| {
-            let logits = reader.logits(&model, &data.set, &data.test, &device);
-            Classification::new(fitted.predict(logits), &data.targets(&data.test))
-        },
-    );
-    let [before, after] = [&test, &repaired].map(|outcome| outcome.reliability(BINS));
+    let calibrated = Calibrated::new(&reader, &model, &data, run.seed(), &device)?;
+    let [before, after] = [&calibrated.before, &calibrated.after].map(|outcome| outcome.reliability(BINS));
     pictures::draw(&mut run, &data, &test, [&before, &after])?;
 
     let accuracy = test.accuracy();
@@ -127,11 +116,13 @@ fn run(Args { run: args, mut settings }: Args) -> Outcome<()> {
     }
     let figures = json!({
         "model": settings.source.model, "test_accuracy": accuracy, "test_top3": test.top_k_accuracy(3), "test_loss": test.loss(),
-        "ece": before.ece(), "temperature": fitted.map_or(1.0, |fitted| fitted.temperature),
-        "temperature_fitted": fitted.is_some(), "ece_scaled": after.ece(), "test_loss_scaled": repaired.loss(),
+        "distorted_accuracy": calibrated.before.accuracy(), "ece": before.ece(), "ece_scaled": after.ece(),
+        "temperature": calibrated.fitted.map_or(1.0, |fitted| fitted.temperature),
+        "temperature_fitted": calibrated.fitted.is_some(),
+        "distorted_loss": calibrated.before.loss(), "distorted_loss_scaled": calibrated.after.loss(),
     });
     let sentence = format!(
-        "{} reads {:.2} % of {} unseen images; its confidence is off by {:.2} % on the mean: {}",
+        "{} reads {:.2} % of {} unseen images; on distorted ones its confidence is off by {:.2} %: {}",
         settings.source.model,
         100.0 * accuracy,
         data.test.len(),

@@ -6,6 +6,9 @@ use fornax_nn_core::train::Run;
 
 use crate::reader::{Data, Outcome};
 
+/// Bins of fewer images show noise.
+const FEWEST: usize = 5;
+
 /// Draws `curves.png`, `confusion.png` and `reliability.png` into the run directory.
 pub(crate) fn draw(
     run: &mut Run,
@@ -27,14 +30,17 @@ pub(crate) fn draw(
 }
 
 fn reliability(title: String, of: &Reliability) -> Panel {
-    let filled = of.bins.iter().filter(|bin| bin.count > 0);
+    let filled = of.bins.iter().filter(|bin| bin.count >= FEWEST);
     Panel::new(title)
         .x_label("belief in the class chosen")
         .y_label("share that is right")
         .x_range(0.0, 1.0)
         .y_range(0.0, 1.0)
         .line(Line::new("calibrated", [(0.0, 0.0), (1.0, 1.0)]).dashed().faint())
-        .line(Line::new("network", filled.map(|bin| (bin.confidence, bin.accuracy))))
+        .line(Line::new(
+            format!("network, bins of {FEWEST} images or more"),
+            filled.map(|bin| (bin.confidence, bin.accuracy)),
+        ))
 }
 
 fn curves(run: &mut Run) -> Outcome<()> {

@@ -17,8 +17,9 @@ pub(crate) fn draw(run: &Run, explained: &Explained, reader: &Reader) -> Outcome
     let pixels = channels * height * width;
     let (cams, falls) = (values(&explained.cams), values(&explained.falls));
     let (cam_size, fall_size) = (last_two(&explained.cams), last_two(&explained.falls));
-    let mut looks =
-        Tiles::new(3).title("The image, Grad-CAM for the class chosen, fall of the belief when covered");
+    let mut looks = Tiles::new(6).title(
+        "The image, Grad-CAM for the class chosen, and how far the belief falls where a patch is covered",
+    );
     for (i, (image, name)) in explained.pixels.chunks(pixels).zip(&explained.names).enumerate() {
         let (class, belief) = explained.chosen[i];
         let caption = format!("{name}\nread as {} ({:.0} %)", reader.class_names[class], 100.0 * belief);
