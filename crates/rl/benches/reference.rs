@@ -8,29 +8,32 @@ use std::time::Instant;
 use burn::tensor::Device;
 use fornax_nn_core::DeviceChoice;
 use fornax_nn_core::check::bench::Bench;
-use fornax_rl::agent::Agent;
+use fornax_rl::agent::{Agent, within_pool};
 use fornax_rl::dqn::{Dqn, DqnConfig};
 use fornax_rl::ppo::{Ppo, PpoConfig};
 use fornax_rl::random::Pcg64;
 use fornax_rl::{Actions, make_batch, make_vec};
 
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
 #[allow(clippy::print_stdout)]
 fn main() -> Result<(), Box<dyn Error>> {
     let repetitions = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(10);
+    println!("{}", within_pool(|| measure(repetitions)).map_err(|error| -> Box<dyn Error> { error })?);
+    Ok(())
+}
+
+fn measure(repetitions: usize) -> Outcome<String> {
     let device = DeviceChoice::Flex.open()?;
     let mut bench = Bench::new(repetitions);
     steps(&mut bench, repetitions)?;
     dqn(&mut bench, repetitions, &device)?;
     ppo(&mut bench, &device)?;
-    println!("{}", bench.to_json()?);
-    Ok(())
+    Ok(bench.to_json()?)
 }
 
 /// Samples in milliseconds of a call that may fail; the first two are not counted.
-fn time(
-    repetitions: usize,
-    mut call: impl FnMut() -> Result<(), Box<dyn Error>>,
-) -> Result<Vec<f64>, Box<dyn Error>> {
+fn time(repetitions: usize, mut call: impl FnMut() -> Outcome<()>) -> Outcome<Vec<f64>> {
     let mut samples = Vec::new();
     for i in 0..repetitions + 2 {
         let start = Instant::now();
@@ -43,7 +46,7 @@ fn time(
 }
 
 /// 102,400 steps of CartPole with random actions, resets and drawing included.
-fn steps(bench: &mut Bench, repetitions: usize) -> Result<(), Box<dyn Error>> {
+fn steps(bench: &mut Bench, repetitions: usize) -> Outcome<()> {
     const N: usize = 4_096;
     let mut envs = make_batch("CartPole-v1", N)?;
     let mut step = envs.buffer();
@@ -65,7 +68,7 @@ fn steps(bench: &mut Bench, repetitions: usize) -> Result<(), Box<dyn Error>> {
 }
 
 /// DQN with the RL Zoo's settings once it learns: 1,024 environment steps and 512 gradient steps of 64 samples.
-fn dqn(bench: &mut Bench, repetitions: usize, device: &Device) -> Result<(), Box<dyn Error>> {
+fn dqn(bench: &mut Bench, repetitions: usize, device: &Device) -> Outcome<()> {
     let mut agent = Dqn::new(DqnConfig::cart_pole(), make_vec("CartPole-v1", 1)?, 0, device)?;
     while agent.steps() < 2_048 {
         agent.advance()?;
@@ -81,7 +84,7 @@ fn dqn(bench: &mut Bench, repetitions: usize, device: &Device) -> Result<(), Box
 }
 
 /// PPO with the RL Zoo's settings from the first step to the last.
-fn ppo(bench: &mut Bench, device: &Device) -> Result<(), Box<dyn Error>> {
+fn ppo(bench: &mut Bench, device: &Device) -> Outcome<()> {
     let start = Instant::now();
     let mut agent = Ppo::new(PpoConfig::cart_pole(), make_vec("CartPole-v1", 8)?, 0, device)?;
     agent.learn(&mut ())?;

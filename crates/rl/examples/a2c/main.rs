@@ -5,7 +5,6 @@ mod shared;
 
 use std::process::ExitCode;
 
-use fornax_nn_core::train::cli;
 use fornax_rl::a2c::{A2c, A2cConfig};
 use fornax_rl::agent::Agent;
 use fornax_rl::env::make_vec;
@@ -21,7 +20,7 @@ fn tuned(env: &str) -> (A2cConfig, usize, Option<f64>) {
 }
 
 fn main() -> ExitCode {
-    cli::main(train)
+    shared::start(train)
 }
 
 /// Advantage actor-critic on CartPole-v1 or another environment.

@@ -5,7 +5,6 @@ mod shared;
 
 use std::process::ExitCode;
 
-use fornax_nn_core::train::cli;
 use fornax_rl::agent::Agent;
 use fornax_rl::env::make_vec;
 use fornax_rl::ppo::{Ppo, PpoConfig};
@@ -25,7 +24,7 @@ fn tuned(env: &str) -> (PpoConfig, usize, Option<f64>) {
 }
 
 fn main() -> ExitCode {
-    cli::main(train)
+    shared::start(train)
 }
 
 /// Proximal policy optimisation on CartPole-v1 or another environment.

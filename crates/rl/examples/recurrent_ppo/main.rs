@@ -5,7 +5,6 @@ mod shared;
 
 use std::process::ExitCode;
 
-use fornax_nn_core::train::cli;
 use fornax_rl::agent::Agent;
 use fornax_rl::env::make_vec;
 use fornax_rl::ppo::PpoConfig;
@@ -24,7 +23,7 @@ fn tuned(env: &str) -> (RecurrentPpoConfig, Option<f64>) {
 const NO_VEL: f64 = 450.0;
 
 fn main() -> ExitCode {
-    cli::main(train)
+    shared::start(train)
 }
 
 /// Recurrent proximal policy optimisation on CartPole without velocities or another environment.

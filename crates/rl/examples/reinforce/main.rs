@@ -5,7 +5,6 @@ mod shared;
 
 use std::process::ExitCode;
 
-use fornax_nn_core::train::cli;
 use fornax_rl::agent::Agent;
 use fornax_rl::env::make_vec;
 use fornax_rl::reinforce::{Reinforce, ReinforceConfig};
@@ -20,7 +19,7 @@ fn tuned(env: &str) -> (ReinforceConfig, Option<f64>) {
 }
 
 fn main() -> ExitCode {
-    cli::main(train)
+    shared::start(train)
 }
 
 /// The oldest policy gradient on CartPole-v1 or another environment.

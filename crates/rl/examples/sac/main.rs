@@ -5,7 +5,6 @@ mod shared;
 
 use std::process::ExitCode;
 
-use fornax_nn_core::train::cli;
 use fornax_rl::agent::Agent;
 use fornax_rl::env::make_vec;
 use fornax_rl::sac::{Sac, SacConfig};
@@ -22,7 +21,7 @@ fn tuned(env: &str) -> (SacConfig, Option<f64>) {
 }
 
 fn main() -> ExitCode {
-    cli::main(train)
+    shared::start(train)
 }
 
 /// Soft actor-critic on Pendulum-v1 or another environment.

@@ -2,18 +2,24 @@
 
 mod pictures;
 
+use std::process::ExitCode;
 use std::time::Instant;
 
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::train::checkpoint::Snapshot;
-use fornax_nn_core::train::{Error, Run, RunArgs, Target};
-use fornax_rl::agent::{Agent, Parts, Report};
+use fornax_nn_core::train::{Error, Run, RunArgs, Target, cli};
+use fornax_rl::agent::{Agent, Parts, Report, within_pool};
 use fornax_rl::env::make;
 use fornax_rl::evaluate::evaluate_policy;
 use serde::Serialize;
 use serde_json::json;
 
-pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// The example's `main`.
+pub(crate) fn start(train: fn(Args) -> Outcome<()>) -> ExitCode {
+    cli::main(|args| within_pool(|| train(args)).map_err(|error| -> Box<dyn std::error::Error> { error }))
+}
 
 /// The progress bar and the checkpoints go by parts of the run.
 pub(crate) const PARTS: u64 = 20;

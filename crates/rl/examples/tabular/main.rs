@@ -7,8 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use fornax_nn_core::train::{Run, RunArgs, Target, cli};
-use fornax_rl::Env;
-use fornax_rl::env::{make, make_mdp};
+use fornax_rl::env::{Env, make, make_mdp};
 use fornax_rl::tabular::policy_iteration::{evaluate_policy, policy_iteration};
 use fornax_rl::tabular::value_iteration::value_iteration;
 use fornax_rl::tabular::{Course, Episode, Learning, QTable, Solution, evaluate};

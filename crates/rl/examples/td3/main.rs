@@ -5,7 +5,6 @@ mod shared;
 
 use std::process::ExitCode;
 
-use fornax_nn_core::train::cli;
 use fornax_rl::agent::Agent;
 use fornax_rl::env::make_vec;
 use fornax_rl::td3::{Td3, Td3Config};
@@ -20,7 +19,7 @@ fn tuned(env: &str) -> (Td3Config, Option<f64>) {
 }
 
 fn main() -> ExitCode {
-    cli::main(train)
+    shared::start(train)
 }
 
 /// Twin delayed DDPG on Pendulum-v1 or another environment.

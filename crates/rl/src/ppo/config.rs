@@ -93,9 +93,10 @@ impl PpoConfig {
         Self { n_steps: 16, lambda: 0.98, epochs: 4, normalize: true, ..Self::default() }
     }
 
-    /// The RL Zoo's settings for Pendulum-v1, for 4 environments, without its state-dependent exploration.
+    /// The RL Zoo's settings for Pendulum-v1, for 4 environments, with two differences: no state-dependent exploration, and a learning
+    /// rate that falls to zero, without which the last policy of some seeds is not their best.
     pub fn pendulum() -> Self {
-        Self { total_steps: 100_000, n_steps: 1_024, gamma: 0.9, lr: Ramp::constant(1e-3), ..Self::default() }
+        Self { total_steps: 100_000, n_steps: 1_024, gamma: 0.9, lr: Ramp::to_zero(1e-3), ..Self::default() }
     }
 
     /// For Catch-v0 and CatchDict-v0, for 16 environments: MinAtar's convolution; the rest chosen by hand, there are no published ones.

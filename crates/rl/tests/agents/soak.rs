@@ -3,7 +3,7 @@
 #![cfg(target_os = "linux")]
 
 use burn::tensor::Device;
-use fornax_rl::agent::Agent;
+use fornax_rl::agent::{Agent, within_pool};
 use fornax_rl::env::CatchConfig;
 use fornax_rl::policy::{ActorCriticConfig, ConvolutionConfig};
 use fornax_rl::ppo::{Ppo, PpoConfig};
@@ -42,7 +42,7 @@ fn soak(name: &str, agent: &mut dyn Agent, updates: u64) {
 fn ten_thousand_updates_leave_no_memory_behind() {
     for (kind, actions) in [("ppo", choice()), ("recurrent", choice()), ("dqn", choice()), ("sac", number())]
     {
-        soak(kind, agent(kind, &Task::Both, &actions, 0.9, 1 << 40, 0).as_mut(), 10_000);
+        within_pool(|| soak(kind, agent(kind, &Task::Both, &actions, 0.9, 1 << 40, 0).as_mut(), 10_000));
     }
 }
 
@@ -54,5 +54,6 @@ fn neither_do_convolutions_that_autodiff_records() {
     let config =
         PpoConfig { total_steps: 1 << 40, n_steps: 8, batch_size: 16, network, ..PpoConfig::default() };
     let envs = Pool::build(4, |_| game.init()).unwrap();
-    soak("pictures", &mut Ppo::new(config, Box::new(envs), 0, &Device::flex()).unwrap(), 10_000);
+    let mut ppo = Ppo::new(config, Box::new(envs), 0, &Device::flex()).unwrap();
+    within_pool(|| soak("pictures", &mut ppo, 10_000));
 }

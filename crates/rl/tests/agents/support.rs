@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use fornax_rl::a2c::{A2c, A2cConfig};
-use fornax_rl::agent::{Agent, Ramp};
+use fornax_rl::agent::{Agent, Ramp, within_pool};
 use fornax_rl::dqn::{Dqn, DqnConfig};
 use fornax_rl::env::{Action, Env, Outcome};
 use fornax_rl::policy::ActorCriticConfig;
@@ -299,7 +299,9 @@ pub(crate) fn agent(
 
 /// Runs an agent to its end.
 pub(crate) fn train(agent: &mut dyn Agent) {
-    while agent.steps() < agent.total_steps() {
-        agent.advance().unwrap();
-    }
+    within_pool(|| {
+        while agent.steps() < agent.total_steps() {
+            agent.advance().unwrap();
+        }
+    });
 }
