@@ -89,7 +89,7 @@ fn what_is_saved_is_loaded_running_statistics_and_all() {
 }
 
 #[test]
-fn loading_draws_no_initial_values_and_keeps_asking_for_gradients() {
+fn loaded_parameters_keep_asking_for_gradients() {
     let device = Device::flex().autodiff();
     let mut linear: Linear = LinearConfig::new(2, 1).init(&device);
     let header = r#"{"weight":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"bias":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}"#;

@@ -32,7 +32,7 @@ pub(crate) fn attention(model: &Gpt, tokenizer: &Tokenizer, text: &str, path: &P
     let Some((layer, head, map)) = farthest else { return Err("a model without heads".into()) };
     let rows: Vec<Vec<f64>> = map.chunks_exact(n).map(<[f64]>::to_vec).collect();
     let names =
-        || letters.iter().map(|&letter| if letter.is_whitespace() { '␣' } else { letter }.to_string());
+        || letters.iter().map(|&letter| if letter.is_whitespace() { '_' } else { letter }.to_string());
     Matrix::heat_map(&rows)
         .title(format!("Layer {}, head {}: where each letter looks", layer + 1, head + 1))
         .x_label("letter looked at")

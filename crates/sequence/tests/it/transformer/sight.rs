@@ -3,7 +3,7 @@
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use fornax_nn_core::check::{Values, assert_close, fill};
 use fornax_sequence::attention::{AttentionContext, MultiHeadAttentionConfig, attention_weights, mask};
-use fornax_sequence::bert::BertConfig;
+use fornax_sequence::bert::{BertConfig, Corruption, Noise, corrupt};
 use fornax_sequence::generate::Autoregressive;
 use fornax_sequence::gpt::{Gpt, GptConfig};
 use fornax_sequence::position::{PositionKind, Rotation, alibi, alibi_slopes, sinusoidal};
@@ -11,6 +11,7 @@ use fornax_sequence::tokens;
 use fornax_sequence::transformer::Stack;
 use fornax_sequence::transformer::block::BlockConfig;
 use fornax_sequence::transformer::{TransformerConfig, loss};
+use fornax_sequence::vit::VisionTransformerConfig;
 
 const KINDS: [PositionKind; 5] = [
     PositionKind::Learned,
@@ -268,4 +269,66 @@ fn padding_on_the_left_moves_a_text_and_changes_nothing() {
         let both = model.advance(&[vec![3, 5], text[3..].to_vec()], &mut state);
         assert_close(&both.narrow(0, 1, 1), &alone, 1e-4, 1e-5);
     }
+}
+
+#[test]
+fn of_the_tokens_to_be_predicted_eight_in_ten_are_hidden() {
+    let corruption = Corruption::new(4, 1000, vec![2, 3]);
+    // By hand: chosen and hidden, chosen and replaced, chosen and left, not chosen, special.
+    let draws = [(0.1, 0.79), (0.1, 0.85), (0.1, 0.95), (0.15, 0.0), (0.0, 0.0)];
+    let noise = draws.map(|(chosen, fate)| Noise { chosen, fate, token: 0.0421 });
+    let (shown, chosen) = corrupt(&[10, 11, 12, 13, 2], &corruption, &noise);
+    assert_eq!(shown, [4, 42, 12, 13, 2]);
+    assert_eq!(chosen, [true, true, true, false, false]);
+
+    // And by chance: every count within five deviations of the paper's share.
+    let n = 200_000;
+    let tokens: Vec<u32> = (0..n).map(|i| if i % 10 == 0 { 2 } else { 999 }).collect();
+    let (shown, chosen) = corrupt(&tokens, &corruption, &Noise::draw(3, n));
+    let count = |f: &dyn Fn(usize) -> bool| (0..n).filter(|&i| f(i)).count() as f64;
+    let within = |count: f64, of: f64, p: f64| (count - of * p).abs() < 5.0 * (of * p * (1.0 - p)).sqrt();
+    let all = count(&|i| chosen[i]);
+    assert!(within(all, 0.9 * n as f64, 0.15), "{all}");
+    assert!(within(count(&|i| chosen[i] && shown[i] == 4), all, 0.8 + 0.1 / 1000.0));
+    assert!(within(count(&|i| chosen[i] && shown[i] == 999), all, 0.1 + 0.1 / 1000.0));
+    assert!((0..n).all(|i| chosen[i] || shown[i] == tokens[i]), "the others stay as they are");
+    assert!((0..n).all(|i| tokens[i] != 2 || !chosen[i]), "special tokens are never chosen");
+    assert!(shown.iter().all(|&token| token < 1000));
+}
+
+#[test]
+fn sizes_that_do_not_fit_are_named() {
+    let device = Device::flex();
+    let gpt = |config: GptConfig| config.init(&device).unwrap_err().field;
+    let small = || GptConfig::nano(7);
+    assert_eq!(gpt(GptConfig::nano(0)), "vocab_size");
+    assert_eq!(gpt(small().with_context(0)), "context");
+    assert_eq!(gpt(small().with_layers(0)), "layers");
+    assert_eq!(gpt(small().with_heads(0)), "heads");
+    assert_eq!(gpt(small().with_heads(5)), "heads");
+    assert_eq!(gpt(small().with_kv_heads(Some(3))), "kv_heads");
+    assert_eq!(gpt(small().with_kv_heads(Some(0))), "kv_heads");
+    assert_eq!(gpt(small().with_window(Some(0))), "window");
+    assert_eq!(gpt(small().with_d_ff(Some(0))), "d_ff");
+    assert_eq!(gpt(small().with_dropout(1.0)), "dropout");
+    assert_eq!(gpt(small().with_epsilon(0.0)), "epsilon");
+    assert_eq!(gpt(small().with_d_model(12).with_position(PositionKind::Rotary)), "position");
+    let transformer = |config: TransformerConfig| config.init(&device).unwrap_err().field;
+    let tiny = || TransformerConfig::tiny(7, 7);
+    assert_eq!(transformer(TransformerConfig::tiny(0, 7)), "source_vocab");
+    assert_eq!(transformer(TransformerConfig::tiny(7, 0)), "target_vocab");
+    assert_eq!(transformer(tiny().with_d_model(63)), "d_model");
+    assert_eq!(transformer(tiny().with_label_smoothing(1.0)), "label_smoothing");
+    let bert = BertConfig::new(7).with_segments(0).init(&device).unwrap_err();
+    assert_eq!(bert.field, "segments");
+    let vit = |config: VisionTransformerConfig| config.init(&device).unwrap_err().field;
+    assert_eq!(vit(VisionTransformerConfig::digits().with_patch_size(5)), "patch_size");
+    assert_eq!(vit(VisionTransformerConfig::digits().with_num_classes(0)), "num_classes");
+}
+
+#[test]
+#[should_panic(expected = "9 tokens, the context is 8")]
+fn more_tokens_than_the_context_are_refused() {
+    let model = GptConfig::nano(7).with_context(8).init(&Device::flex()).unwrap();
+    model.forward(fill::targets("inputs", [1, 9], 7, &Device::flex()));
 }
