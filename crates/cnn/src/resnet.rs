@@ -190,12 +190,9 @@ impl ResNetConfig {
             windows = vec![POOL];
         }
         for (i, (&blocks, &channels)) in self.blocks.iter().zip(&self.channels).enumerate() {
-            for block in 0..blocks {
-                windows.push(Window::new(3, if i > 0 && block == 0 { 2 } else { 1 }, 1));
-                if !self.bottleneck {
-                    windows.push(Window::new(3, 1, 1));
-                }
-            }
+            let filters = if self.bottleneck { blocks } else { 2 * blocks };
+            windows.push(Window::new(3, if i > 0 { 2 } else { 1 }, 1));
+            windows.extend(vec![Window::new(3, 1, 1); filters.saturating_sub(1)]);
             stages.push(Stage::new(self.outputs(channels), std::mem::take(&mut windows)));
         }
         stages

@@ -1,14 +1,16 @@
 //! What two examples share: frames recorded while driving, and the network that looks at them.
 
+mod heat;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use fornax_cnn::ResNetConfig;
-use fornax_cnn::control::Density;
-use fornax_nn_core::plot::{Color, ColorMap, Tile};
 use fornax_prep::Key;
 use fornax_prep::image::Channels;
 use fornax_prep::worlds::driving::{
     Camera, CameraConfig, Car, Command, Episode, Road, RoadConfig, Roads, Status, disturbance,
 };
+
+pub(crate) use heat::heat_map;
 
 pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -137,19 +139,4 @@ pub(crate) fn backbone() -> ResNetConfig {
         .with_channels([8, 16, 32, 48])
         .with_in_channels(1)
         .with_num_classes(1)
-}
-
-/// A density over steering (left on the left) and speed (fast on top) as an image of `side` × `side`.
-pub(crate) fn heat_map(density: &Density, side: usize) -> Tile {
-    let reach = [3.0, 2.0]; // units to either side
-    let at = |i: usize, reach: f64| reach * (2.0 * (i as f64 + 0.5) / side as f64 - 1.0);
-    let command = |pixel: usize| [-at(pixel % side, reach[0]), -at(pixel / side, reach[1])];
-    let dimensions = density.mean[0].len();
-    let values: Vec<f64> =
-        (0..side * side).map(|pixel| density.log_density(&command(pixel)[..dimensions])).collect();
-    let highest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    // The square root of the density: the lower mode stays visible.
-    let colors = values.iter().map(|value| ColorMap::Viridis.at((0.5 * (value - highest)).exp()));
-    let bytes: Vec<u8> = colors.flat_map(|Color(r, g, b)| [r, g, b]).collect();
-    Tile::rgb_bytes(&bytes, [side, side])
 }

@@ -115,7 +115,7 @@ fn squeezenet_learns_a_batch_by_heart_if_no_class_is_dead() {
         targets: fill::targets("targets", [8], 4, &device),
     };
     let mut optim = AdamConfig::new().init();
-    let mut losses = Vec::new();
+    let mut losses: Vec<f32> = Vec::new();
     while losses.len() < 200 && losses.last().is_none_or(|last| *last > 0.01 * losses[0]) {
         let loss;
         (model, loss) = train_step(model, &mut optim, 1e-3, batch.clone()).unwrap();

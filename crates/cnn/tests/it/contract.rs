@@ -33,13 +33,13 @@ fornax_nn_core::contract! {
 // One small network a family, trained; numbers of parameters by torchvision's own constructors or by hand.
 fornax_nn_core::contract! {
     on flex;
-    alexnet: Classification { config: AlexNetConfig::alexnet().scaled(1.0 / 16.0).with_hidden(32).with_in_channels(1).with_num_classes(4), side: 64, parameters: 29_760 };
-    vgg: Classification { config: VggConfig::vgg11_bn().scaled(1.0 / 16.0).with_hidden(32).with_in_channels(1).with_num_classes(4), side: 32, parameters: 87_948 };
+    alexnet: Classification { config: narrow_alexnet(), side: 64, parameters: 29_760 };
+    vgg: Classification { config: narrow_vgg(), side: 32, parameters: 87_948 };
     googlenet: Classification { config: GoogLeNetConfig::googlenet().scaled(0.125).with_num_classes(4), side: 32, parameters: 159_604 };
     regressor: Headed { config: Whole::new(RegressorConfig::new(3).with_summary(summary())), parameters: 4_294 };
     controller: Headed { config: Whole::new(ControllerConfig::new(2).with_summary(summary())), parameters: 4_447 };
     navigator: Headed { config: Whole::new(NavigatorConfig::new(ControllerConfig::new(2).with_summary(summary()))), parameters: 5_629 };
-    resnext: Classification { config: narrow(ResNetConfig::resnext50_32x4d()).with_groups(2).with_width_per_group(32), side: 32, parameters: 5_884 };
+    resnext: Classification { config: narrow_resnext(), side: 32, parameters: 5_884 };
     densenet: Classification { config: DenseNetConfig::new([2; 4]).with_growth(4).with_stem(8).with_num_classes(4), side: 32, parameters: 8_076 };
     mobilenet_v2: Classification { config: narrow_mobilenet_v2(), side: 32, parameters: 43_332 };
     efficientnet: Classification { config: EfficientNetConfig::new(0.25, 0.5, 0.2).with_num_classes(4), side: 32, parameters: 200_106 };
@@ -50,7 +50,7 @@ fornax_nn_core::contract! {
 // From closed-form weights its last ReLU is dead; it is trained in `backbones`.
 fornax_nn_core::contract! {
     on flex, untrained;
-    squeezenet: Classification { config: SqueezeNetConfig::squeezenet1_1().scaled(0.125).with_in_channels(1).with_num_classes(4), side: 32, parameters: 11_916 };
+    squeezenet: Classification { config: narrow_squeezenet(), side: 32, parameters: 11_916 };
 }
 
 /// Every registered preset, narrow, and its published size counted.
@@ -68,6 +68,24 @@ macro_rules! registered {
 }
 
 fornax_cnn::models!(registered);
+
+fn narrow_alexnet() -> AlexNetConfig {
+    let config = AlexNetConfig::alexnet().scaled(1.0 / 16.0).with_hidden(32);
+    config.with_in_channels(1).with_num_classes(4)
+}
+
+fn narrow_squeezenet() -> SqueezeNetConfig {
+    SqueezeNetConfig::squeezenet1_1().scaled(0.125).with_in_channels(1).with_num_classes(4)
+}
+
+fn narrow_vgg() -> VggConfig {
+    let config = VggConfig::vgg11_bn().scaled(1.0 / 16.0).with_hidden(32);
+    config.with_in_channels(1).with_num_classes(4)
+}
+
+fn narrow_resnext() -> ResNetConfig {
+    narrow(ResNetConfig::resnext50_32x4d()).with_groups(2).with_width_per_group(32)
+}
 
 /// A quarter of the width, for images of a few pixels.
 fn narrow_mobilenet_v3() -> MobileNetV3Config {

@@ -1,5 +1,6 @@
 //! What the examples of the deep agents have in common: flags, figures, checkpoints, the last evaluation and the pictures.
 
+mod flags;
 mod pictures;
 
 use std::process::ExitCode;
@@ -7,12 +8,14 @@ use std::time::Instant;
 
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::train::checkpoint::Snapshot;
-use fornax_nn_core::train::{Error, Run, RunArgs, Target, cli};
+use fornax_nn_core::train::{Error, Run, Target, cli};
 use fornax_rl::agent::{Agent, Parts, Report, within_pool};
 use fornax_rl::env::make;
 use fornax_rl::evaluate::evaluate_policy;
 use serde::Serialize;
 use serde_json::json;
+
+pub(crate) use flags::Args;
 
 pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -25,41 +28,6 @@ pub(crate) fn start(train: fn(Args) -> Outcome<()>) -> ExitCode {
 pub(crate) const PARTS: u64 = 20;
 /// Where the episodes of the last evaluation begin: not a seed that was trained with.
 const EVALUATION_SEED: u64 = 1 << 32;
-
-#[derive(clap::Parser)]
-pub(crate) struct Args {
-    #[command(flatten)]
-    pub(crate) run: RunArgs,
-    #[command(flatten)]
-    pub(crate) settings: Settings,
-}
-
-/// What all agents can be told.
-#[derive(clap::Args, Serialize)]
-pub(crate) struct Settings {
-    /// The environment, such as CartPole-v1; an unknown one lists all
-    #[arg(long, value_name = "NAME")]
-    pub(crate) env: Option<String>,
-    /// Environment steps of the run, by default the tuned settings'
-    #[arg(long, value_name = "N")]
-    pub(crate) total_steps: Option<u64>,
-    /// Episodes of the last evaluation, without exploration
-    #[arg(long, default_value_t = 100, value_name = "N")]
-    pub(crate) episodes: usize,
-    /// Evaluate twenty times along the way, 10 episodes each, and end with the agent that was best
-    #[arg(long)]
-    pub(crate) keep_best: bool,
-}
-
-impl Settings {
-    /// Steps of the run: asked for, or `tuned`; few in a smoke run.
-    pub(crate) fn steps(&self, tuned: u64, quick: bool) -> u64 {
-        let steps = self.total_steps.unwrap_or(tuned);
-        // Agents tuned for few steps take a costly update in each.
-        let few = if tuned > 20_000 { 2_000 } else { 300 };
-        if quick { steps.min(few) } else { steps }
-    }
-}
 
 /// A run of one agent: its directory, and when it began.
 pub(crate) struct Session {
