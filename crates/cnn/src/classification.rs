@@ -1,4 +1,5 @@
-//! Classification: a head on the coarsest map of a backbone, its loss and its training step.
+//! Classification: a head on the coarsest map of a backbone, its loss and its training step. Accuracy, top-k, confusion and
+//! calibration are in [`fornax_nn_core::metric`].
 //!
 //! ```text
 //! p = softmax(logits)          loss = −log p[target], averaged over the batch          (nats)
