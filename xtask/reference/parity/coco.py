@@ -6,6 +6,7 @@ and their sums are exact in both. Run through `cargo xtask parity coco`.
 
 import contextlib
 import io
+from importlib.metadata import version
 
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -98,4 +99,4 @@ for case, sizes in CASES.items():
     entries[f"{case}.stats"] = fixture.exact(stats)
     entries[f"{case}.counts"] = fixture.exact(counted)
 
-fixture.write("cnn", "coco", entries, "pycocotools")
+fixture.write("cnn", "coco", entries, f"pycocotools {version('pycocotools')}")

@@ -19,7 +19,7 @@ pub(crate) fn load(settings: &Settings, seed: u64) -> Outcome<([Part; 2], Vec<St
     let Some(root) = &settings.data else {
         let size = settings.image_size;
         let config =
-            DigitSceneConfig { size: [size; 2], count: [1, 3], side: [14, 20], ..Default::default() };
+            DigitSceneConfig { size: [size; 2], count: [1, 3], side: [14, 24], ..Default::default() };
         let names = ["paper"].into_iter().chain(DigitScenes::CLASS_NAMES);
         return Ok((
             Part::scenes(&config, [settings.scenes, 200], seed)?,

@@ -44,20 +44,17 @@ struct Settings {
     /// Side in pixels of the scenes, or that images of your own are resized to
     #[arg(long, default_value_t = 40)]
     image_size: usize,
-    /// Channels of each level of the network, the finest first, separated by commas
-    #[arg(long, value_delimiter = ',', default_value = "8,24,48,96")]
-    channels: Vec<usize>,
     /// Passes over the data
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 10)]
     epochs: usize,
     /// Scenes a pass, new ones each time
     #[arg(long, default_value_t = 1024)]
     scenes: usize,
     /// Images per step
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 8)]
     batch_size: usize,
     /// Highest learning rate
-    #[arg(long, default_value_t = 3e-3)]
+    #[arg(long, default_value_t = 2e-3)]
     lr: f64,
 }
 
@@ -71,9 +68,7 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     }
     let device = args.device.open()?;
     let ([train, test], names) = load(&settings, args.seed)?;
-    let sizes = UNetConfig::new(names.len())
-        .with_in_channels(train.channels().count())
-        .with_channels(settings.channels.clone());
+    let sizes = UNetConfig::small(names.len()).with_in_channels(train.channels().count());
     let objective = PixelLossConfig::cross_entropy_and_dice().with_ignore_index(IGNORE);
     let config = json!({"settings": settings, "epochs": settings.epochs, "model": sizes, "loss": objective});
     let mut run = Run::open("segment", &args, &config)?;

@@ -13,7 +13,7 @@
 //! loss = ( Σ focal(logits) + Σ⁺ (1 − GIoU) + Σ⁺ BCE(centre-ness, c) ) / max(1, places with a thing)
 //! ```
 //!
-//! The first sum runs over all places and classes, those with ⁺ over the places that [`assign`](super::assign) gives a thing.
+//! The first sum runs over all places and classes, those with ⁺ over the places that [`assign`](fn@super::assign) gives a thing.
 //!
 //! ```text
 //!               ┌─ P7 ─ head          head, the same on all levels:

@@ -10,7 +10,7 @@
 //! | page | what it is |
 //! |---|---|
 //! | [`fcos`] | the detector: a head without anchors on every level of a pyramid |
-//! | [`assign`] | which place is answerable for which thing |
+//! | [`assign`](mod@assign) | which place is answerable for which thing |
 //! | [`nms`](mod@nms) | one box for one thing: hard, by class, soft |
 //! | [`boxes`] | IoU, GIoU, DIoU and CIoU of every pair of boxes |
 //! | [`coco`] | average precision as COCO measures it |

@@ -45,7 +45,7 @@ impl Outputs {
     /// # Panics
     ///
     /// When there is not a list of objects for each image, or a class is not below `num_classes`;
-    /// [`Batch::new`] checks both.
+    /// [`Batch::new`](super::Batch::new) checks both.
     pub fn loss(&self, config: &FcosConfig, objects: &[Vec<Object>]) -> Losses {
         let [batch, places, classes] = self.logits.dims();
         assert!(objects.len() == batch, "{} lists of objects, expected {batch}", objects.len());
@@ -70,7 +70,7 @@ impl Outputs {
         let share = 1.0 / found.max(1) as f64;
         let targets = TensorData::new(one_hot, [batch, places, classes]);
         let targets = Tensor::<3>::from_data(targets, (&device, dtype));
-        let focal = FocalConfig::retina_net().with_gamma(2.0).init();
+        let focal = FocalConfig::retina_net().init();
         let classification = match focal {
             Ok(focal) => focal.binary(self.logits.clone(), targets).sum() * share,
             Err(_) => unreachable!("the paper's γ and α are in range"),
