@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use fornax_rl::agent::{Agent, Ramp};
 use fornax_rl::env::CatchConfig;
 use fornax_rl::evaluate::evaluate_policy;
-use fornax_rl::policy::{ActorCriticConfig, ConvolutionConfig};
+use fornax_rl::policy::{Activation, ActorCriticConfig, ConvolutionConfig};
 use fornax_rl::ppo::{Ppo, PpoConfig};
 use fornax_rl::vector::Pool;
 
@@ -13,17 +13,20 @@ use crate::support::train;
 fn plays(dict: bool) {
     let game = CatchConfig::new().with_rows(6).with_columns(6).with_balls(3).with_dict(dict);
     let network = ActorCriticConfig {
-        hidden: vec![],
-        convolution: Some(ConvolutionConfig { units: 64, ..ConvolutionConfig::small() }),
+        // A number beside the picture has to be compared with what is seen on it.
+        hidden: if dict { vec![64] } else { vec![] },
+        activation: Activation::Relu,
+        convolution: Some(ConvolutionConfig::small()),
         ..ActorCriticConfig::default()
     };
     let config = PpoConfig {
-        total_steps: 60_000,
-        n_steps: 32,
+        total_steps: 100_000,
+        n_steps: 64,
         batch_size: 128,
         epochs: 4,
-        lr: Ramp::to_zero(2e-3),
-        entropy: 0.01,
+        gamma: 0.95,
+        lr: Ramp::to_zero(3e-3),
+        entropy: 0.02,
         network,
         ..PpoConfig::default()
     };

@@ -40,7 +40,9 @@ fn values(task: &Task, expected: &[(f32, f32)], except: &[&str]) {
         }
         let mut agent = agent(kind, task, &actions, GAMMA, steps, 0);
         train(agent.as_mut());
-        for (observation, expected) in expected {
+        // Asked without a past, an agent with a memory knows only what an episode begins with.
+        let asked = if kind == "recurrent" { 1 } else { expected.len() };
+        for (observation, expected) in &expected[..asked] {
             let found = agent.value(&[*observation]);
             assert!(
                 (found - expected).abs() < 0.15,
