@@ -104,7 +104,7 @@ fn train(Args { run: args, mut settings, sampling, .. }: Args) -> Outcome<()> {
     let model = model.valid();
     let val_loss = validation_loss(&model, &corpus);
     let default = settings.data.is_none();
-    let bound = if args.quick { 5.0 } else { 2.2 };
+    let bound = if args.quick { 5.0 } else { 3.0 };
     if default {
         run.check("val_loss", val_loss, Target::at_most(bound));
     }
