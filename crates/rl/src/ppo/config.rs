@@ -4,7 +4,7 @@ use fornax_nn_core::ConfigError;
 use serde::{Deserialize, Serialize};
 
 use crate::agent::{Ramp, check_count, check_positive, check_unit};
-use crate::policy::{ActorCriticConfig, ConvolutionConfig};
+use crate::policy::{Activation, ActorCriticConfig, ConvolutionConfig};
 
 /// Settings of [`Ppo`](super::Ppo); pure data. Defaults are Stable-Baselines3's where nothing else is said.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -99,20 +99,22 @@ impl PpoConfig {
         Self { total_steps: 100_000, n_steps: 1_024, gamma: 0.9, lr: Ramp::to_zero(1e-3), ..Self::default() }
     }
 
-    /// For Catch-v0 and CatchDict-v0, for 16 environments: MinAtar's convolution; the rest chosen by hand, there are no published ones.
+    /// For Catch-v0, for 16 environments: MinAtar's convolution; the rest chosen by hand, there are no published ones.
     pub fn catch() -> Self {
         let network = ActorCriticConfig {
             hidden: vec![],
+            activation: Activation::Relu,
             convolution: Some(ConvolutionConfig::small()),
             ..ActorCriticConfig::default()
         };
         Self {
             total_steps: 200_000,
             n_steps: 64,
-            batch_size: 256,
+            batch_size: 128,
             epochs: 4,
-            lr: Ramp::to_zero(2e-3),
-            entropy: 0.01,
+            gamma: 0.95,
+            lr: Ramp::to_zero(3e-3),
+            entropy: 0.02,
             network,
             ..Self::default()
         }
