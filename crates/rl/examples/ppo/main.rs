@@ -17,7 +17,7 @@ fn tuned(env: &str) -> (PpoConfig, usize, Option<f64>) {
         "Acrobot-v1" => (PpoConfig::acrobot(), 16, Some(-85.0)),
         "MountainCar-v0" => (PpoConfig::mountain_car(), 16, Some(-115.0)),
         "Pendulum-v1" => (PpoConfig::pendulum(), 4, Some(-200.0)),
-        "Catch-v0" | "CatchDict-v0" => (PpoConfig::catch(), 16, Some(4.5)),
+        "Catch-v0" | "CatchDict-v0" => (PpoConfig::catch(), 16, None),
         "Lander-v0" => (PpoConfig::lander(), 16, None),
         _ => (PpoConfig { total_steps: 200_000, ..PpoConfig::default() }, 8, None),
     }
