@@ -13,6 +13,8 @@
 //! Observations of every space are flat `f32` slices, so that a batch of them is one slice `[n, len]` and becomes one tensor.
 //! Indices are exact in `f32` up to 2²⁴. A network wants a category as one-hot columns, not as a number: [`Space::encode`].
 
+mod bounds;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -291,28 +293,6 @@ impl fmt::Display for Space {
                 }
             }
         }
-    }
-}
-
-/// JSON has no infinity: an infinite bound is `null`.
-mod bounds {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn write<S: Serializer>(bounds: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(bounds.iter().map(|bound| bound.is_finite().then_some(*bound)))
-    }
-
-    pub(super) fn read_low<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
-        read(deserializer, f32::NEG_INFINITY)
-    }
-
-    pub(super) fn read_high<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
-        read(deserializer, f32::INFINITY)
-    }
-
-    fn read<'d, D: Deserializer<'d>>(deserializer: D, missing: f32) -> Result<Vec<f32>, D::Error> {
-        let bounds = Vec::<Option<f32>>::deserialize(deserializer)?;
-        Ok(bounds.into_iter().map(|bound| bound.unwrap_or(missing)).collect())
     }
 }
 
