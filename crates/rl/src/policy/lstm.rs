@@ -19,7 +19,7 @@
 //!
 //! As the [multilayer perceptron](super::Mlp) of this crate, the layer records nothing and is walked back by its own lines, here on
 //! slices: for a few environments side by side, a step is smaller than the tensor operations that would carry it. Products over all steps at
-//! once (x·W, and the gradients of W and U) are tensors. Tests prove output and gradients equal to PyTorch's and to autodiff's.
+//! once (x·W, and the gradients of W and U) are tensors. A test proves output and gradients equal to autodiff's through the formulas.
 //!
 //! Paper: S. Hochreiter and J. Schmidhuber, *Long short-term memory*, 1997. <https://doi.org/10.1162/neco.1997.9.8.1735>; the forget
 //! gate is F. Gers et al., 2000. Differs from PyTorch's layer: one bias instead of two that are added.

@@ -11,6 +11,7 @@
 //! | remember | the memory, or the gradient through time, is broken |
 
 use fornax_rl::Space;
+use fornax_rl::callback::{Callback, Evaluate, Flow};
 use fornax_rl::evaluate::evaluate_policy;
 
 use crate::support::{Probe, Task, agent, choice, number, train};
@@ -111,4 +112,23 @@ fn only_an_agent_with_a_memory_remembers() {
     // Whatever it does in the fourth step is right half the time: 0 ± 0.05.
     let blind = played("ppo");
     assert!(blind.abs() < 0.25, "{blind}");
+}
+
+#[test]
+fn the_best_agent_met_on_the_way_is_kept_and_can_be_gone_back_to() {
+    let mut agent = agent("ppo", &Task::Identity, &Space::Discrete(4), 0.3, 5_000, 0);
+    let env = || Probe::new(Task::Identity, Space::Discrete(4));
+    let mut evaluate = Evaluate::new(Box::new(env()), 500, 5, 7).keeping_best();
+    while agent.steps() < agent.total_steps() {
+        let report = agent.advance().unwrap();
+        assert_eq!(evaluate.after_round(agent.as_mut(), &report).unwrap(), Flow::Continue);
+    }
+    let returns: Vec<f64> = evaluate.history.iter().map(|(_, found)| found.mean_return()).collect();
+    let highest = returns.iter().copied().fold(f64::MIN, f64::max);
+    assert!(returns.len() > 5 && returns[0] < highest, "{returns:?}");
+    let best = evaluate.best.take().unwrap();
+    assert_eq!(best.mean_return, highest);
+    agent.load(&best.parts).unwrap();
+    let again = evaluate_policy(agent.as_mut(), &mut env(), 5, 7).unwrap().mean_return();
+    assert_eq!(again, highest);
 }
