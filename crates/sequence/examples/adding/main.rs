@@ -1,4 +1,4 @@
-//! The adding problem: remember two numbers over a hundred steps. LSTM and GRU can, a plain recurrent network cannot.
+//! The adding problem: remember two numbers over a hundred steps. Which of three networks can, and how far back its gradient reaches.
 
 mod learner;
 mod pictures;

@@ -49,7 +49,7 @@ struct Settings {
     #[arg(long)]
     day_of_year: bool,
     /// Epochs of a hundred updates
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, default_value_t = 8)]
     epochs: usize,
     /// Dates per update
     #[arg(long, default_value_t = 64)]

@@ -75,7 +75,7 @@ pub struct StateSpaceConfig {
     /// Smallest and largest initial Δ. Default: the paper's 0.001 and 0.1, memories of about 10 to 1,000 steps.
     #[config(default = "[0.001, 0.1]")]
     pub step_range: [f64; 2],
-    /// L, steps computed at once. Default: 32, the fastest on two cores with 128 steps and 64 channels.
+    /// L, steps computed at once. Default: 32, a guess that was not tuned.
     #[config(default = 32)]
     pub chunk: usize,
 }
