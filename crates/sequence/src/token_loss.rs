@@ -3,7 +3,7 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, Int, Tensor};
 
-/// Mean cross-entropy in nats over the real positions: −log softmax(logits)[target].
+/// Mean cross-entropy in nats over the real positions: `−log softmax(logits)[target]`.
 ///
 /// # Shapes
 ///

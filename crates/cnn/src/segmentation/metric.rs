@@ -1,6 +1,6 @@
 //! What a segmentation got right.
 //!
-//! All measures follow from one table, n[t][p] = how many pixels of class t were called p:
+//! All measures follow from one table, `n[t][p]` = how many pixels of class t were called p:
 //!
 //! ```text
 //! pixel accuracy   Σ_k n[k][k] / Σ n
