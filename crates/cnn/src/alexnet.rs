@@ -29,10 +29,11 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear, Relu};
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, below_one};
 
 use crate::backbone::{Backbone, assert_images};
 use crate::block::chain::{self, Plan};
-use crate::block::{Init, Step, adaptive_avg_pool, at_least_one, linear, probability, scaled};
+use crate::block::{Init, Step, adaptive_avg_pool, linear, scaled};
 use crate::classification::Classifier;
 use crate::geometry::{Stage, Window};
 
@@ -87,7 +88,7 @@ impl AlexNetConfig {
             ("channels", self.channels.into_iter().min().unwrap_or(0)),
             ("hidden", self.hidden),
         ])?;
-        probability("dropout", self.dropout)
+        below_one("dropout", self.dropout)
     }
 
     fn plan(&self) -> Vec<Plan> {

@@ -38,11 +38,12 @@ use burn::nn::Linear;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, positive};
 use fornax_nn_core::gradient::{NonFinite, gradients};
 
 use crate::Backbone;
-use crate::block::{Init, Summary, SummaryConfig, at_least_one, coarsest_map, linear};
-use crate::regression::{floored, positive};
+use crate::block::{Init, Summary, SummaryConfig, coarsest_map, linear};
+use crate::regression::floored;
 
 mod mixture;
 

@@ -34,9 +34,10 @@ use burn::nn::conv::Conv2d;
 use burn::nn::{Identity, LayerNorm, LayerNormConfig, Linear};
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, below_one};
 
 use crate::backbone::{Backbone, assert_images};
-use crate::block::{Convolution, Init, at_least_one, global_avg_pool, linear, probability, scaled};
+use crate::block::{Convolution, Init, global_avg_pool, linear, scaled};
 use crate::classification::Classifier;
 use crate::geometry::{Stage, Window};
 
@@ -112,7 +113,7 @@ impl ConvNextConfig {
         if !self.layer_scale.is_finite() {
             return Err(ConfigError::new("layer_scale", format!("must be finite, got {}", self.layer_scale)));
         }
-        probability("drop_path", self.drop_path)
+        below_one("drop_path", self.drop_path)
     }
 
     /// The maps [`forward_features`](Backbone::forward_features) returns: one a stage, at the strides 4 to 32.

@@ -36,11 +36,10 @@ use burn::nn::{BatchNorm, Linear};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, below_one};
 
 use crate::backbone::{Backbone, assert_images};
-use crate::block::{
-    Convolution, Init, Norm, at_least_one, avg_pool, global_avg_pool, linear, max_pool, probability, scaled,
-};
+use crate::block::{Convolution, Init, Norm, avg_pool, global_avg_pool, linear, max_pool, scaled};
 use crate::classification::Classifier;
 use crate::geometry::{Stage, Window};
 
@@ -117,7 +116,7 @@ impl DenseNetConfig {
             ("growth", self.growth),
             ("stem", self.stem),
         ])?;
-        probability("dropout", self.dropout)
+        below_one("dropout", self.dropout)
     }
 
     fn stem_window(&self) -> Window {

@@ -39,11 +39,12 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, below_one, positive};
 
 use crate::backbone::{Backbone, assert_images};
 use crate::block::{
-    Activation, ConvNorm, Convolution, Init, InvertedResidual, InvertedResidualConfig, Norm, at_least_one,
-    global_avg_pool, inverted_residual, linear, multiple_of_eight, positive, probability,
+    Activation, ConvNorm, Convolution, Init, InvertedResidual, InvertedResidualConfig, Norm, global_avg_pool,
+    inverted_residual, linear, multiple_of_eight,
 };
 use crate::classification::Classifier;
 use crate::geometry::{Stage, Window};
@@ -126,8 +127,8 @@ impl EfficientNetConfig {
         at_least_one(&[("num_classes", self.num_classes), ("in_channels", self.in_channels)])?;
         positive("width", self.width)?;
         positive("depth", self.depth)?;
-        probability("dropout", self.dropout)?;
-        probability("drop_path", self.drop_path)
+        below_one("dropout", self.dropout)?;
+        below_one("drop_path", self.drop_path)
     }
 
     fn rounded(&self, channels: usize) -> usize {

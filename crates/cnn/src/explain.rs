@@ -29,8 +29,9 @@ use burn::config::Config;
 use burn::tensor::activation::relu;
 use burn::tensor::{Int, Tensor, TensorData};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::at_least_one;
 
-use crate::block::{at_least_one, spatial_mean};
+use crate::block::spatial_mean;
 use crate::classification::Classifier;
 use crate::geometry::{ReceptiveField, Window, receptive_fields};
 use crate::{Backbone, FeatureInfo};

@@ -32,9 +32,10 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::at_least_one;
 
 use crate::backbone::FeatureInfo;
-use crate::block::{Convolution, Init, at_least_one, resize_nearest};
+use crate::block::{Convolution, Init, resize_nearest};
 
 /// Sizes of an [`Fpn`]; pure data, built by [`init`](Self::init).
 #[derive(Config, Debug, PartialEq)]

@@ -40,9 +40,10 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, below_one, positive};
 
 use crate::backbone::{Backbone, assert_images};
-use crate::block::{Init, at_least_one, global_avg_pool, linear, max_pool, positive, probability, scaled};
+use crate::block::{Init, global_avg_pool, linear, max_pool, scaled};
 use crate::classification::{Batch, Classifier, loss};
 use crate::geometry::{Stage, Window};
 
@@ -117,8 +118,8 @@ impl GoogLeNetConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         at_least_one(&[("num_classes", self.num_classes), ("in_channels", self.in_channels)])?;
         positive("width", self.width)?;
-        probability("dropout", self.dropout)?;
-        probability("auxiliary_dropout", self.auxiliary_dropout)
+        below_one("dropout", self.dropout)?;
+        below_one("auxiliary_dropout", self.auxiliary_dropout)
     }
 
     /// Channels of block `i`.

@@ -46,9 +46,10 @@ use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, below_one};
 
 use crate::backbone::{Backbone, ImageError, assert_images};
-use crate::block::{at_least_one, probability, scaled};
+use crate::block::scaled;
 use crate::classification::Classifier;
 pub use crate::classification::{Batch, loss, train_step};
 use crate::geometry::{Stage, Window};
@@ -112,7 +113,7 @@ impl LeNetConfig {
             );
             return Err(ConfigError::new("image_size", reason));
         }
-        probability("dropout", self.dropout)
+        below_one("dropout", self.dropout)
     }
 
     /// The same network with every width multiplied by `factor`.

@@ -28,11 +28,12 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, below_one, positive};
 
 use crate::backbone::{Backbone, assert_images};
 use crate::block::{
-    Activation, ConvNorm, Convolution, Init, InvertedResidual, InvertedResidualConfig, Norm, at_least_one,
-    global_avg_pool, inverted_residual, linear, multiple_of_eight, positive, probability, scaled,
+    Activation, ConvNorm, Convolution, Init, InvertedResidual, InvertedResidualConfig, Norm, global_avg_pool,
+    inverted_residual, linear, multiple_of_eight, scaled,
 };
 use crate::classification::Classifier;
 use crate::geometry::{Stage, Window};
@@ -88,7 +89,7 @@ impl MobileNetV2Config {
             ("head", self.head),
         ])?;
         positive("width", self.width)?;
-        probability("dropout", self.dropout)
+        below_one("dropout", self.dropout)
     }
 
     /// The same network with every width multiplied by `factor`.

@@ -28,11 +28,12 @@ use burn::nn::activation::HardSwish;
 use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, below_one, positive};
 
 use crate::backbone::{Backbone, assert_images};
 use crate::block::{
-    Activation, ConvNorm, Convolution, Init, InvertedResidual, InvertedResidualConfig, Norm, at_least_one,
-    global_avg_pool, inverted_residual, linear, multiple_of_eight, positive, probability,
+    Activation, ConvNorm, Convolution, Init, InvertedResidual, InvertedResidualConfig, Norm, global_avg_pool,
+    inverted_residual, linear, multiple_of_eight,
 };
 use crate::classification::Classifier;
 use crate::geometry::{Stage, Window};
@@ -121,7 +122,7 @@ impl MobileNetV3Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         at_least_one(&[("num_classes", self.num_classes), ("in_channels", self.in_channels)])?;
         positive("width", self.width)?;
-        probability("dropout", self.dropout)
+        below_one("dropout", self.dropout)
     }
 
     fn rounded(&self, channels: usize) -> usize {

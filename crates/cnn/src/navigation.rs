@@ -46,10 +46,11 @@ use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Int, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::at_least_one;
 use fornax_nn_core::gradient::{NonFinite, gradients};
 
 use crate::Backbone;
-use crate::block::{at_least_one, coarsest_map};
+use crate::block::coarsest_map;
 use crate::control::{ControllerConfig, Mixture, MixtureHead};
 
 /// Sizes of the heads of a [`Navigator`]; pure data, put on a backbone by [`init`](Self::init).

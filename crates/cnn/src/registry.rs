@@ -25,7 +25,8 @@ use burn::tensor::{Device, Tensor};
 use fornax_nn_core::{ConfigError, name};
 use serde::{Deserialize, Serialize};
 
-use crate::block::positive;
+use fornax_nn_core::config::positive;
+
 use crate::classification::Batch;
 use crate::geometry::Stage;
 use crate::*;

@@ -51,11 +51,12 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Device, Distribution, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, positive};
 use fornax_nn_core::gradient::{NonFinite, gradients};
 use fornax_nn_core::loss::gaussian_nll;
 
 use crate::Backbone;
-use crate::block::{Init, Summary, SummaryConfig, at_least_one, coarsest_map, linear};
+use crate::block::{Init, Summary, SummaryConfig, coarsest_map, linear};
 
 mod prediction;
 mod target;
@@ -105,14 +106,6 @@ impl RegressorConfig {
         let fc = linear([summary.units(), 2 * self.outputs], Init::Default, device);
         Ok(GaussianHead { summary, fc, config: self.clone() })
     }
-}
-
-/// A deviation must be positive and finite.
-pub(crate) fn positive(field: &str, value: f64) -> Result<(), ConfigError> {
-    if value.is_finite() && value > 0.0 {
-        return Ok(());
-    }
-    Err(ConfigError::new(field, format!("must be positive, got {value}")))
 }
 
 /// ln σ of a raw output: smooth, and never below ln `min_std`.

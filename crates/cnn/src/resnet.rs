@@ -42,9 +42,10 @@ use burn::nn::{BatchNorm, Linear};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::at_least_one;
 
 use crate::backbone::{Backbone, assert_images};
-use crate::block::{Convolution, Init, Norm, at_least_one, global_avg_pool, linear, max_pool, scaled};
+use crate::block::{Convolution, Init, Norm, global_avg_pool, linear, max_pool, scaled};
 use crate::classification::Classifier;
 use crate::geometry::{Stage, Window};
 

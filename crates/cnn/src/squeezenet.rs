@@ -43,10 +43,11 @@ use burn::nn::{Dropout, DropoutConfig, Relu};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, below_one};
 
 use crate::backbone::{Backbone, assert_images};
 use crate::block::chain::max_pool_layer;
-use crate::block::{Convolution, Init, at_least_one, global_avg_pool, probability, scaled};
+use crate::block::{Convolution, Init, global_avg_pool, scaled};
 use crate::classification::Classifier;
 use crate::geometry::{Stage, Window};
 
@@ -112,7 +113,7 @@ impl SqueezeNetConfig {
             let reason = format!("must be three growing numbers below 8, got {:?}", self.pool_before);
             return Err(ConfigError::new("pool_before", reason));
         }
-        probability("dropout", self.dropout)
+        below_one("dropout", self.dropout)
     }
 
     fn stem_window(&self) -> Window {

@@ -36,10 +36,11 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear, Relu};
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, below_one};
 
 use crate::backbone::{Backbone, assert_images};
 use crate::block::chain::{self, Plan};
-use crate::block::{Init, Norm, Step, adaptive_avg_pool, at_least_one, linear, probability, scaled};
+use crate::block::{Init, Norm, Step, adaptive_avg_pool, linear, scaled};
 use crate::classification::Classifier;
 use crate::geometry::{Stage, Window};
 
@@ -136,7 +137,7 @@ impl VggConfig {
             ("channels", least(self.channels)),
             ("hidden", self.hidden),
         ])?;
-        probability("dropout", self.dropout)
+        below_one("dropout", self.dropout)
     }
 
     fn plan(&self) -> Vec<Plan> {

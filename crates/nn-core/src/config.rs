@@ -42,6 +42,60 @@ impl ConfigError {
     }
 }
 
+/// None of the named sizes may be zero.
+///
+/// ```
+/// use fornax_nn_core::config::at_least_one;
+///
+/// assert_eq!(at_least_one(&[("layers", 2), ("units", 0)]).unwrap_err().to_string(), "units: must be at least 1, got 0");
+/// ```
+///
+/// # Errors
+///
+/// [`ConfigError`] naming the first that is.
+pub fn at_least_one(sizes: &[(&str, usize)]) -> Result<(), ConfigError> {
+    match sizes.iter().find(|(_, size)| *size == 0) {
+        Some((field, _)) => Err(ConfigError::new(*field, "must be at least 1, got 0")),
+        None => Ok(()),
+    }
+}
+
+/// A rate, a scale, a deviation: above zero.
+///
+/// # Errors
+///
+/// [`ConfigError`] naming the field when the value is zero, negative, infinite or NaN.
+pub fn positive(field: &str, value: f64) -> Result<(), ConfigError> {
+    if value > 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(ConfigError::new(field, format!("must be positive and finite, got {value}")))
+}
+
+/// A probability of dropping something, or a factor by which something fades: in [0, 1).
+///
+/// # Errors
+///
+/// [`ConfigError`] naming the field when the value lies elsewhere.
+pub fn below_one(field: &str, value: f64) -> Result<(), ConfigError> {
+    if (0.0..1.0).contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigError::new(field, format!("must lie in [0, 1), got {value}")))
+}
+
+/// A share, a discount, a rate of mixing: in [0, 1].
+///
+/// # Errors
+///
+/// [`ConfigError`] naming the field when the value lies elsewhere.
+pub fn unit_interval(field: &str, value: f64) -> Result<(), ConfigError> {
+    if (0.0..=1.0).contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigError::new(field, format!("must lie in [0, 1], got {value}")))
+}
+
 /// Reads a configuration from JSON and refuses fields it does not know.
 ///
 /// Burn's `#[derive(Config)]` and serde both pass over unknown fields in silence, so that a

@@ -29,13 +29,12 @@ use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, positive, unit_interval};
 use fornax_nn_core::optim::RmsPropConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::agent::on_policy::{Actor, descend, diverged};
-use crate::agent::{
-    Agent, AgentError, Parts, Policy, Ramp, Report, Stage, check_count, check_positive, check_unit,
-};
+use crate::agent::{Agent, AgentError, Parts, Policy, Ramp, Report, Stage};
 use crate::buffer::normalize;
 use crate::policy::{Actions, ActorCriticConfig};
 use crate::vector::VecEnv;
@@ -98,11 +97,11 @@ impl A2cConfig {
     ///
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check_count("n_steps", self.n_steps)?;
+        at_least_one(&[("n_steps", self.n_steps)])?;
         self.lr.validate("lr")?;
-        check_unit("gamma", self.gamma)?;
-        check_unit("lambda", self.lambda)?;
-        check_positive("max_norm", self.max_norm)
+        unit_interval("gamma", self.gamma)?;
+        unit_interval("lambda", self.lambda)?;
+        positive("max_norm", self.max_norm)
     }
 }
 

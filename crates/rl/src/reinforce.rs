@@ -32,12 +32,11 @@ use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, positive, unit_interval};
 use serde::{Deserialize, Serialize};
 
 use crate::agent::on_policy::{Actor, descend, diverged};
-use crate::agent::{
-    Agent, AgentError, Parts, Policy, Report, Stage, check_count, check_positive, check_unit,
-};
+use crate::agent::{Agent, AgentError, Parts, Policy, Report, Stage};
 use crate::buffer::normalize;
 use crate::policy::adam::optimizer;
 use crate::policy::{Actions, ActorCriticConfig};
@@ -87,10 +86,10 @@ impl ReinforceConfig {
     ///
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check_count("episodes", self.episodes)?;
-        check_positive("lr", self.lr)?;
-        check_unit("gamma", self.gamma)?;
-        check_positive("max_norm", self.max_norm)
+        at_least_one(&[("episodes", self.episodes)])?;
+        positive("lr", self.lr)?;
+        unit_interval("gamma", self.gamma)?;
+        positive("max_norm", self.max_norm)
     }
 }
 

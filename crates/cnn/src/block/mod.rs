@@ -22,7 +22,6 @@ mod pooling;
 pub mod resize;
 pub mod squeeze_excitation;
 pub mod summary;
-mod validate;
 mod width;
 
 pub use chain::Step;
@@ -36,5 +35,4 @@ pub use summary::{Summary, SummaryConfig};
 
 pub(crate) use convolution::{Convolution, Init, linear};
 pub(crate) use summary::coarsest_map;
-pub(crate) use validate::{at_least_one, positive, probability};
 pub(crate) use width::{multiple_of_eight, scaled};

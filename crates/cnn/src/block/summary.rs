@@ -14,8 +14,9 @@ use burn::tensor::activation::relu;
 use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, below_one};
 
-use super::{Init, at_least_one, linear, probability};
+use super::{Init, linear};
 use crate::Backbone;
 
 /// What a [`Summary`] is built from.
@@ -40,7 +41,7 @@ impl SummaryConfig {
     /// [`ConfigError`] naming `grid`, `hidden` or `dropout`.
     pub fn init<B: Backbone>(&self, backbone: &B, device: &Device) -> Result<Summary, ConfigError> {
         at_least_one(&[("grid", self.grid[0].min(self.grid[1])), ("hidden", self.hidden)])?;
-        probability("dropout", self.dropout)?;
+        below_one("dropout", self.dropout)?;
         let channels = backbone.stages().last().map_or(0, |stage| stage.channels);
         let inputs = channels * self.grid[0] * self.grid[1];
         Ok(Summary {

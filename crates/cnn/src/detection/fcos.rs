@@ -37,6 +37,7 @@ use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, positive, unit_interval};
 use fornax_nn_core::gradient::{NonFinite, gradients};
 use fornax_nn_core::loss::BoxLoss;
 
@@ -45,7 +46,6 @@ use super::head::FcosHead;
 use super::outputs::Outputs;
 use super::{Batch, Detection};
 use crate::Backbone;
-use crate::block::at_least_one;
 use crate::fpn::{Fpn, FpnConfig};
 
 /// Sizes of an [`Fcos`], its losses and how its outputs become boxes; pure data, built by [`init`](Self::init).
@@ -110,17 +110,10 @@ impl FcosConfig {
         if !(self.prior > 0.0 && self.prior < 1.0) {
             return Err(ConfigError::new("prior", format!("must lie in (0, 1), got {}", self.prior)));
         }
-        for (field, value) in [("center_radius", self.center_radius), ("scale", self.scale)] {
-            if !(value.is_finite() && value > 0.0) {
-                return Err(ConfigError::new(field, format!("must be positive and finite, got {value}")));
-            }
-        }
-        for (field, value) in [("min_score", self.min_score), ("nms_iou", self.nms_iou)] {
-            if !(0.0..=1.0).contains(&value) {
-                return Err(ConfigError::new(field, format!("must lie in [0, 1], got {value}")));
-            }
-        }
-        Ok(())
+        positive("center_radius", self.center_radius)?;
+        positive("scale", self.scale)?;
+        unit_interval("min_score", self.min_score)?;
+        unit_interval("nms_iou", self.nms_iou)
     }
 
     /// Puts pyramid and head on a backbone.

@@ -36,12 +36,11 @@ use burn::nn::conv::Conv2d;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, below_one};
 
 use super::Decoder;
 use crate::backbone::FeatureInfo;
-use crate::block::{
-    Activation, ConvNorm, Convolution, Init, Norm, at_least_one, probability, resize_bilinear, spatial_mean,
-};
+use crate::block::{Activation, ConvNorm, Convolution, Init, Norm, resize_bilinear, spatial_mean};
 
 /// Sizes of a [`DeepLabDecoder`]; pure data, built by [`init`](Self::init).
 #[derive(Config, Debug, PartialEq)]
@@ -74,7 +73,7 @@ impl DeepLabDecoderConfig {
             ("channels", self.channels),
             ("rates", self.rates.iter().copied().min().unwrap_or(0)),
         ])?;
-        probability("dropout", self.dropout)?;
+        below_one("dropout", self.dropout)?;
         let level = maps.iter().rposition(|map| map.stride <= self.max_stride).ok_or_else(|| {
             let finest = maps.first().map_or(0, |map| map.stride);
             let reason = format!("must be at least the backbone's finest, {finest}, got {}", self.max_stride);

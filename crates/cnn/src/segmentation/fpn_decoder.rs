@@ -28,10 +28,11 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::at_least_one;
 
 use super::Decoder;
 use crate::backbone::FeatureInfo;
-use crate::block::{Activation, ConvNorm, Convolution, Init, Norm, at_least_one, resize_bilinear};
+use crate::block::{Activation, ConvNorm, Convolution, Init, Norm, resize_bilinear};
 use crate::fpn::{Fpn, FpnConfig};
 
 /// Sizes of an [`FpnDecoder`]; pure data, built by [`init`](Self::init).

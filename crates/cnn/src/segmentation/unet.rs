@@ -39,10 +39,11 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::at_least_one;
 
 use super::{Decoder, Segmenter};
 use crate::backbone::{Backbone, FeatureInfo, assert_images};
-use crate::block::{Activation, ConvNorm, Convolution, Init, Norm, at_least_one, max_pool, resize_nearest};
+use crate::block::{Activation, ConvNorm, Convolution, Init, Norm, max_pool, resize_nearest};
 use crate::geometry::{Stage, Window};
 
 /// The encoder's pooling.

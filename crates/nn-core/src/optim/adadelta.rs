@@ -26,8 +26,9 @@ use burn::tensor::{Device, Tensor};
 
 use super::build::{build_from_settings, init_from_build};
 use super::state::record_state;
-use super::{check_epsilon, check_factor, check_not_negative, fade, with_l2};
+use super::{check_epsilon, check_not_negative, fade, with_l2};
 use crate::ConfigError;
+use crate::config::below_one;
 
 /// Settings of [`AdaDelta`]; the learning rate to step with is 1.
 #[derive(Config, Debug, PartialEq)]
@@ -50,7 +51,7 @@ impl AdaDeltaConfig {
     ///
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check_factor("rho", self.rho)?;
+        below_one("rho", self.rho)?;
         check_epsilon(self.epsilon)?;
         check_not_negative("weight_decay", self.weight_decay)
     }

@@ -31,8 +31,9 @@ use burn::optim::{Adam, AdamW, ModuleOptimizer};
 use burn::tensor::Tensor;
 
 use super::build::init_from_build;
-use super::{check_epsilon, check_factor, check_not_negative};
+use super::{check_epsilon, check_not_negative};
 use crate::ConfigError;
+use crate::config::below_one;
 
 /// Settings of Adam; the usual learning rate is 0.001.
 #[derive(Config, Debug, PartialEq)]
@@ -61,8 +62,8 @@ impl AdamConfig {
     ///
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check_factor("beta_1", self.beta_1)?;
-        check_factor("beta_2", self.beta_2)?;
+        below_one("beta_1", self.beta_1)?;
+        below_one("beta_2", self.beta_2)?;
         check_epsilon(self.epsilon)?;
         check_not_negative("weight_decay", self.weight_decay)
     }
@@ -115,8 +116,8 @@ impl AdamWConfig {
     ///
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check_factor("beta_1", self.beta_1)?;
-        check_factor("beta_2", self.beta_2)?;
+        below_one("beta_1", self.beta_1)?;
+        below_one("beta_2", self.beta_2)?;
         check_epsilon(self.epsilon)?;
         check_not_negative("weight_decay", self.weight_decay)
     }

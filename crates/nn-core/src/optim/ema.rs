@@ -30,9 +30,9 @@ use burn::module::{Module, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-use super::check_factor;
 use super::weights::{Update, snapshot, update};
 use crate::ConfigError;
+use crate::config::below_one;
 
 /// Settings of [`Ema`].
 #[derive(Config, Debug, PartialEq)]
@@ -52,7 +52,7 @@ impl EmaConfig {
     ///
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check_factor("decay", self.decay)
+        below_one("decay", self.decay)
     }
 
     /// An average that starts as `model`'s weights.

@@ -18,8 +18,9 @@ use burn::config::Config;
 use burn::optim::Lion;
 
 use super::build::init_from_build;
-use super::{check_factor, check_not_negative};
+use super::check_not_negative;
 use crate::ConfigError;
+use crate::config::below_one;
 
 /// Settings of Lion; the usual learning rate is 0.0001.
 #[derive(Config, Debug, PartialEq)]
@@ -42,8 +43,8 @@ impl LionConfig {
     ///
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check_factor("beta_1", self.beta_1)?;
-        check_factor("beta_2", self.beta_2)?;
+        below_one("beta_1", self.beta_1)?;
+        below_one("beta_2", self.beta_2)?;
         check_not_negative("weight_decay", self.weight_decay)
     }
 

@@ -75,14 +75,6 @@ use burn::tensor::Tensor;
 
 use crate::ConfigError;
 
-/// A fading factor: in [0, 1).
-pub(crate) fn check_factor(field: &str, value: f64) -> Result<(), ConfigError> {
-    if (0.0..1.0).contains(&value) {
-        return Ok(());
-    }
-    Err(ConfigError::new(field, format!("must lie in [0, 1), got {value}")))
-}
-
 pub(crate) fn check_not_negative(field: &str, value: f64) -> Result<(), ConfigError> {
     if value >= 0.0 && value.is_finite() {
         return Ok(());

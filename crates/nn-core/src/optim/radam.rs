@@ -25,8 +25,9 @@ use burn::tensor::{Device, Tensor};
 
 use super::build::{build_from_settings, init_from_build};
 use super::state::record_state;
-use super::{check_epsilon, check_factor, check_not_negative, fade, with_l2};
+use super::{check_epsilon, check_not_negative, fade, with_l2};
 use crate::ConfigError;
+use crate::config::below_one;
 
 /// Settings of [`RAdam`]; the usual learning rate is 0.001.
 #[derive(Config, Debug, PartialEq)]
@@ -55,8 +56,8 @@ impl RAdamConfig {
     ///
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check_factor("beta_1", self.beta_1)?;
-        check_factor("beta_2", self.beta_2)?;
+        below_one("beta_1", self.beta_1)?;
+        below_one("beta_2", self.beta_2)?;
         check_epsilon(self.epsilon)?;
         check_not_negative("weight_decay", self.weight_decay)
     }

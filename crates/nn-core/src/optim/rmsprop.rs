@@ -29,8 +29,9 @@ use burn::tensor::{Device, Tensor};
 
 use super::build::{build_from_settings, init_from_build};
 use super::state::record_state;
-use super::{check_epsilon, check_factor, check_not_negative, fade, with_l2};
+use super::{check_epsilon, check_not_negative, fade, with_l2};
 use crate::ConfigError;
+use crate::config::below_one;
 
 /// Settings of [`RmsProp`]; the usual learning rate is 0.01 (PyTorch) or 0.001 (Hinton).
 #[derive(Config, Debug, PartialEq)]
@@ -59,9 +60,9 @@ impl RmsPropConfig {
     ///
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check_factor("alpha", self.alpha)?;
+        below_one("alpha", self.alpha)?;
         check_epsilon(self.epsilon)?;
-        check_factor("momentum", self.momentum)?;
+        below_one("momentum", self.momentum)?;
         check_not_negative("weight_decay", self.weight_decay)
     }
 }

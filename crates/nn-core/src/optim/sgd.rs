@@ -44,8 +44,9 @@ use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 
 use super::build::init_from_build;
-use super::{check_factor, check_not_negative};
+use super::check_not_negative;
 use crate::ConfigError;
+use crate::config::below_one;
 
 /// Settings of gradient descent with or without momentum.
 #[derive(Config, Debug, PartialEq)]
@@ -81,7 +82,7 @@ impl SgdConfig {
     ///
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check_factor("momentum", self.momentum)?;
+        below_one("momentum", self.momentum)?;
         if !(0.0..=1.0).contains(&self.dampening) {
             return Err(ConfigError::new("dampening", format!("must lie in [0, 1], got {}", self.dampening)));
         }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Schedule;
 use crate::ConfigError;
+use crate::config::{at_least_one, positive};
 
 /// How a learning rate changes with the step; pure data, as JSON an object whose `name` says which.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -121,7 +122,7 @@ impl ScheduleConfig {
         match self {
             Self::Constant => Ok(()),
             Self::Step { every, factor } => {
-                at_least_one("every", *every).and_then(|()| positive("factor", *factor))
+                at_least_one(&[("every", *every)]).and_then(|()| positive("factor", *factor))
             }
             Self::MultiStep { milestones, factor } => {
                 if !milestones.is_sorted_by(|a, b| a < b) {
@@ -131,16 +132,18 @@ impl ScheduleConfig {
             }
             Self::Exponential { factor } => positive("factor", *factor),
             Self::Polynomial { steps, power } => {
-                at_least_one("steps", *steps).and_then(|()| positive("power", *power))
+                at_least_one(&[("steps", *steps)]).and_then(|()| positive("power", *power))
             }
-            Self::Cosine { steps, min_lr } => at_least_one("steps", *steps).and_then(|()| floor(*min_lr, lr)),
+            Self::Cosine { steps, min_lr } => {
+                at_least_one(&[("steps", *steps)]).and_then(|()| floor(*min_lr, lr))
+            }
             Self::CosineRestarts { first, multiplier, min_lr } => {
-                at_least_one("first", *first)?;
-                at_least_one("multiplier", *multiplier)?;
+                at_least_one(&[("first", *first)])?;
+                at_least_one(&[("multiplier", *multiplier)])?;
                 floor(*min_lr, lr)
             }
             Self::WarmUp { steps, start, then } => {
-                at_least_one("steps", *steps)?;
+                at_least_one(&[("steps", *steps)])?;
                 if !(*start > 0.0 && *start <= 1.0) {
                     return Err(ConfigError::new("start", format!("must lie in (0, 1], got {start}")));
                 }
@@ -149,7 +152,7 @@ impl ScheduleConfig {
             Self::OneCycle { steps, warm_up, start_divisor, end_divisor, three_phases, .. } => {
                 positive("start_divisor", *start_divisor)?;
                 positive("end_divisor", *end_divisor)?;
-                at_least_one("steps", *steps)?;
+                at_least_one(&[("steps", *steps)])?;
                 let (rising, steps) = (warm_up * *steps as f64, *steps as f64);
                 // Every phase needs an end after its start.
                 let fits =
@@ -162,9 +165,8 @@ impl ScheduleConfig {
                     format!("must be more than one step and less than {share}, got {rising} of {steps}");
                 Err(ConfigError::new("warm_up", reason))
             }
-            Self::Noam { model_size, warm_up } => {
-                at_least_one("model_size", *model_size).and_then(|()| at_least_one("warm_up", *warm_up))
-            }
+            Self::Noam { model_size, warm_up } => at_least_one(&[("model_size", *model_size)])
+                .and_then(|()| at_least_one(&[("warm_up", *warm_up)])),
         }
     }
 
@@ -177,17 +179,6 @@ impl ScheduleConfig {
         self.validate(lr)?;
         Ok(Schedule { config: self.clone(), lr })
     }
-}
-
-fn at_least_one(field: &str, value: usize) -> Result<(), ConfigError> {
-    if value > 0 { Ok(()) } else { Err(ConfigError::new(field, "must be at least 1, got 0")) }
-}
-
-pub(super) fn positive(field: &str, value: f64) -> Result<(), ConfigError> {
-    if value > 0.0 && value.is_finite() {
-        return Ok(());
-    }
-    Err(ConfigError::new(field, format!("must be positive and finite, got {value}")))
 }
 
 pub(super) fn floor(min_lr: f64, lr: f64) -> Result<(), ConfigError> {

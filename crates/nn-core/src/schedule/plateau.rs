@@ -5,8 +5,9 @@ use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::LearningRate;
 use serde::{Deserialize, Serialize};
 
-use super::config::{floor, positive};
+use super::config::floor;
 use crate::ConfigError;
+use crate::config::positive;
 
 /// Whether small or large values of the metric are good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

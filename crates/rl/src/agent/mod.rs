@@ -191,24 +191,3 @@ pub fn within_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 pub(crate) fn mean_return(recent: &VecDeque<f64>) -> f64 {
     recent.iter().sum::<f64>() / recent.len() as f64
 }
-
-/// Refuses settings that no agent can use.
-pub(crate) fn check_positive(field: &str, value: f64) -> Result<(), ConfigError> {
-    if value > 0.0 && value.is_finite() {
-        Ok(())
-    } else {
-        Err(ConfigError::new(field, format!("must be positive and finite, got {value}")))
-    }
-}
-
-pub(crate) fn check_unit(field: &str, value: f64) -> Result<(), ConfigError> {
-    if (0.0..=1.0).contains(&value) {
-        Ok(())
-    } else {
-        Err(ConfigError::new(field, format!("must lie in [0, 1], got {value}")))
-    }
-}
-
-pub(crate) fn check_count(field: &str, value: usize) -> Result<(), ConfigError> {
-    if value > 0 { Ok(()) } else { Err(ConfigError::new(field, "must be at least 1, got 0")) }
-}

@@ -1,9 +1,10 @@
 //! Settings of the agent.
 
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, positive, unit_interval};
 use serde::{Deserialize, Serialize};
 
-use crate::agent::{Ramp, check_count, check_positive, check_unit};
+use crate::agent::Ramp;
 use crate::buffer::Priority;
 
 /// Returns that a distribution is spread over: `count` values from `low` to `high`, equally far apart.
@@ -154,17 +155,17 @@ impl DqnConfig {
     ///
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check_count("batch_size", self.batch_size)?;
-        check_count("train_every", self.train_every)?;
-        check_count("gradient_steps", self.gradient_steps)?;
-        check_count("n_step", self.n_step)?;
-        check_count("target_every", self.target_every as usize)?;
+        at_least_one(&[("batch_size", self.batch_size)])?;
+        at_least_one(&[("train_every", self.train_every)])?;
+        at_least_one(&[("gradient_steps", self.gradient_steps)])?;
+        at_least_one(&[("n_step", self.n_step)])?;
+        at_least_one(&[("target_every", self.target_every as usize)])?;
         self.lr.validate("lr")?;
         self.epsilon.validate("epsilon")?;
-        check_unit("epsilon.from", self.epsilon.from)?;
-        check_unit("gamma", self.gamma)?;
-        check_unit("tau", self.tau)?;
-        check_positive("max_norm", self.max_norm)?;
+        unit_interval("epsilon.from", self.epsilon.from)?;
+        unit_interval("gamma", self.gamma)?;
+        unit_interval("tau", self.tau)?;
+        positive("max_norm", self.max_norm)?;
         match self.atoms {
             Some(Atoms { count, low, high }) if count < 2 || low >= high => {
                 let reason = format!("two atoms and low < high are needed, got {count} from {low} to {high}");

@@ -1,9 +1,10 @@
 //! Settings of the agent.
 
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, positive, unit_interval};
 use serde::{Deserialize, Serialize};
 
-use crate::agent::{Ramp, check_count, check_positive, check_unit};
+use crate::agent::Ramp;
 use crate::policy::{Activation, ActorCriticConfig, ConvolutionConfig};
 
 /// Settings of [`Ppo`](super::Ppo); pure data. Defaults are Stable-Baselines3's where nothing else is said.
@@ -140,16 +141,16 @@ impl PpoConfig {
     ///
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check_count("n_steps", self.n_steps)?;
-        check_count("batch_size", self.batch_size)?;
-        check_count("epochs", self.epochs)?;
+        at_least_one(&[("n_steps", self.n_steps)])?;
+        at_least_one(&[("batch_size", self.batch_size)])?;
+        at_least_one(&[("epochs", self.epochs)])?;
         self.lr.validate("lr")?;
         self.clip.validate("clip")?;
-        check_unit("gamma", self.gamma)?;
-        check_unit("lambda", self.lambda)?;
-        check_positive("max_norm", self.max_norm)?;
+        unit_interval("gamma", self.gamma)?;
+        unit_interval("lambda", self.lambda)?;
+        positive("max_norm", self.max_norm)?;
         [("clip_value", self.clip_value), ("target_kl", self.target_kl)]
             .into_iter()
-            .try_for_each(|(field, value)| value.map_or(Ok(()), |value| check_positive(field, value)))
+            .try_for_each(|(field, value)| value.map_or(Ok(()), |value| positive(field, value)))
     }
 }

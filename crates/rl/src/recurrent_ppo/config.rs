@@ -1,9 +1,9 @@
 //! Settings of the agent.
 
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::at_least_one;
 use serde::{Deserialize, Serialize};
 
-use crate::agent::check_count;
 use crate::policy::{Activation, ActorCriticConfig};
 use crate::ppo::PpoConfig;
 
@@ -42,7 +42,7 @@ impl RecurrentPpoConfig {
     ///
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check_count("memory", self.memory)?;
+        at_least_one(&[("memory", self.memory)])?;
         self.ppo.validate()
     }
 }

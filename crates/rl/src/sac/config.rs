@@ -1,9 +1,8 @@
 //! Settings of the agent.
 
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, positive, unit_interval};
 use serde::{Deserialize, Serialize};
-
-use crate::agent::{check_count, check_positive, check_unit};
 
 /// α, the price of entropy in units of reward.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -109,15 +108,15 @@ impl SacConfig {
     ///
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check_count("batch_size", self.batch_size)?;
-        check_count("train_every", self.train_every)?;
-        check_count("gradient_steps", self.gradient_steps)?;
-        check_positive("lr", self.lr)?;
-        check_unit("gamma", self.gamma)?;
-        check_unit("tau", self.tau)?;
+        at_least_one(&[("batch_size", self.batch_size)])?;
+        at_least_one(&[("train_every", self.train_every)])?;
+        at_least_one(&[("gradient_steps", self.gradient_steps)])?;
+        positive("lr", self.lr)?;
+        unit_interval("gamma", self.gamma)?;
+        unit_interval("tau", self.tau)?;
         match self.temperature {
-            Temperature::Fixed(alpha) => check_positive("temperature.fixed", alpha),
-            Temperature::Auto { share } => check_unit("temperature.auto.share", share),
+            Temperature::Fixed(alpha) => positive("temperature.fixed", alpha),
+            Temperature::Auto { share } => unit_interval("temperature.auto.share", share),
         }
     }
 }

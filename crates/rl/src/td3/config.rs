@@ -1,9 +1,8 @@
 //! Settings of the agent.
 
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, positive, unit_interval};
 use serde::{Deserialize, Serialize};
-
-use crate::agent::{check_count, check_positive, check_unit};
 
 /// Settings of [`Td3`](super::Td3); pure data. Defaults are Stable-Baselines3's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,14 +83,14 @@ impl Td3Config {
     ///
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check_count("batch_size", self.batch_size)?;
-        check_count("train_every", self.train_every)?;
-        check_count("gradient_steps", self.gradient_steps)?;
-        check_count("critics", self.critics)?;
-        check_count("policy_every", self.policy_every as usize)?;
-        check_positive("lr", self.lr)?;
-        check_unit("gamma", self.gamma)?;
-        check_unit("tau", self.tau)?;
+        at_least_one(&[("batch_size", self.batch_size)])?;
+        at_least_one(&[("train_every", self.train_every)])?;
+        at_least_one(&[("gradient_steps", self.gradient_steps)])?;
+        at_least_one(&[("critics", self.critics)])?;
+        at_least_one(&[("policy_every", self.policy_every as usize)])?;
+        positive("lr", self.lr)?;
+        unit_interval("gamma", self.gamma)?;
+        unit_interval("tau", self.tau)?;
         [
             ("noise", self.noise),
             ("target_noise", self.target_noise),
