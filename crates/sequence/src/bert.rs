@@ -35,6 +35,7 @@ use burn::nn::{Dropout, DropoutConfig, Embedding, EmbeddingConfig, Initializer, 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::activation::Activation;
+use fornax_nn_core::config::at_least_one;
 
 use crate::attention::{AttentionContext, linear, mask};
 use crate::position::indices;
@@ -42,7 +43,6 @@ use crate::tokens::{self, TokenError};
 use crate::transformer::Stack;
 use crate::transformer::block::BlockConfig;
 use crate::transformer::norm::{Norm, NormKind};
-use crate::validate::at_least_one;
 
 mod masked;
 mod pretrained;

@@ -43,8 +43,8 @@ use fornax_nn_core::optim::AdamWConfig;
 use fornax_nn_core::{ConfigError, clip};
 
 use crate::attention::{AttentionContext, mask};
+use crate::metric::token_loss;
 use crate::position::{PositionKind, Rotation, alibi, indices, sinusoidal};
-use crate::token_loss::cross_entropy;
 use crate::transformer::Stack;
 
 mod config;
@@ -182,7 +182,7 @@ pub fn optimizer(model: &Gpt) -> Result<ModuleOptimizer, ConfigError> {
 
 /// Mean cross-entropy of a batch in nats a token.
 pub fn loss(model: &Gpt, batch: Batch) -> Tensor<1> {
-    cross_entropy(model.forward(batch.inputs), batch.targets, batch.real)
+    token_loss(model.forward(batch.inputs), batch.targets, batch.real)
 }
 
 /// One step of learning: forward, loss, backward, gradients clipped at norm 1, update. Returns the new model and the loss

@@ -10,7 +10,8 @@
 //!                              └─ state ◀┘
 //! ```
 //!
-//! The state stands for the past, so the model has no window: it can write for ever with the memory of one step.
+//! The state stands for the past, so the model has no window: it can write for ever with the memory of one step, by
+//! [`generate`](crate::generate) as every other model of this crate.
 //!
 //! ## Truncated backpropagation through time
 //!
@@ -30,16 +31,16 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::optim::ModuleOptimizer;
-use burn::tensor::activation::softmax;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::at_least_one;
 use fornax_nn_core::gradient::NonFinite;
-use fornax_nn_core::metric::most_probable;
 
+use crate::generate::Autoregressive;
 use crate::metric::token_loss;
 use crate::recurrent::{State, detach};
 use crate::sequence_model::{Kind, SequenceConfig, SequenceModel};
-use crate::training;
+use crate::{tokens, training};
 
 /// Sizes of a [`LanguageModel`]; pure data, built by [`init`](Self::init).
 #[derive(Config, Debug, PartialEq)]
@@ -69,11 +70,7 @@ impl LanguageConfig {
     ///
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn init(&self, device: &Device) -> Result<LanguageModel, ConfigError> {
-        for (field, size) in [("vocabulary", self.vocabulary), ("embedding_size", self.embedding_size)] {
-            if size == 0 {
-                return Err(ConfigError::new(field, "must be at least 1, got 0"));
-            }
-        }
+        at_least_one(&[("vocabulary", self.vocabulary), ("embedding_size", self.embedding_size)])?;
         let between = if self.num_layers > 1 { self.dropout } else { 0.0 };
         let body = SequenceConfig::new(self.kind, self.embedding_size, self.hidden_size)
             .with_num_layers(self.num_layers)
@@ -125,50 +122,40 @@ impl LanguageModel {
         let (h, states) = self.body.forward(x, None, states); // [B, T, H]
         (self.head.forward(self.dropout.forward(h)), states)
     }
-
-    /// Writes one token for each number of `noise`, after reading `prompt`.
-    ///
-    /// A number u in [0, 1) becomes the first token whose cumulated probability exceeds u; temperatures below 1 make likely
-    /// tokens likelier, 0 always takes the most probable one. Call it on [`valid`](Module::valid).
-    ///
-    /// # Panics
-    ///
-    /// When `prompt` is empty or has a token that is not in the vocabulary.
-    pub fn sample(&self, prompt: &[u32], temperature: f64, noise: &[f32], device: &Device) -> Vec<u32> {
-        let vocabulary = self.embedding.weight.dims()[0];
-        assert!(
-            !prompt.is_empty() && prompt.iter().all(|&token| (token as usize) < vocabulary),
-            "a prompt of {} tokens, expected at least one and all below {vocabulary}",
-            prompt.len()
-        );
-        let mut next: Vec<i64> = prompt.iter().map(|&token| i64::from(token)).collect();
-        let mut states = None;
-        let mut written = Vec::with_capacity(noise.len());
-        for &u in noise {
-            let length = next.len();
-            let tokens = Tensor::from_data(TensorData::new(next, [1, length]), device);
-            let (logits, after) = self.forward(tokens, states);
-            let logits = logits.narrow(1, length - 1, 1).reshape([1, vocabulary]);
-            let sharp = logits.div_scalar(temperature.max(1e-6));
-            let p: Vec<f32> = softmax(sharp, 1).into_data().iter::<f32>().collect();
-            let token = if temperature > 0.0 { inverse(&p, u) } else { most_probable(&p).0 };
-            written.push(token as u32);
-            next = vec![token as i64];
-            states = Some(after);
-        }
-        written
-    }
 }
 
-/// The first index whose cumulated probability exceeds `u`.
-fn inverse(p: &[f32], u: f32) -> usize {
-    let mut below = 0.0;
-    p.iter()
-        .position(|p| {
-            below += p;
-            below > u
-        })
-        .unwrap_or(p.len() - 1)
+impl Autoregressive for LanguageModel {
+    type State = Option<Vec<State>>;
+
+    fn vocab_size(&self) -> usize {
+        self.embedding.weight.dims()[0]
+    }
+
+    fn context(&self) -> Option<usize> {
+        None
+    }
+
+    fn takes_padding(&self) -> bool {
+        false
+    }
+
+    fn begin(&self, _padding: &[usize]) -> Self::State {
+        None
+    }
+
+    fn advance(&self, tokens: &[Vec<u32>], state: &mut Self::State) -> Tensor<2> {
+        let tokens = tokens::to_tensor(tokens, &self.embedding.weight.device());
+        let last = tokens.dims()[1] - 1;
+        let (logits, after) = self.forward(tokens, state.take());
+        *state = Some(after);
+        logits.narrow(1, last, 1).squeeze_dim(1)
+    }
+
+    fn select(&self, state: Self::State, rows: &[usize]) -> Self::State {
+        let rows: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
+        let rows = Tensor::from_data(rows.as_slice(), &self.embedding.weight.device());
+        state.map(|layers| layers.into_iter().map(|layer| layer.select(&rows)).collect())
+    }
 }
 
 /// One step of truncated backpropagation through time: forward from `states`, loss, backward within the stretch, clipped to

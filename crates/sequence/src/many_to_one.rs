@@ -26,6 +26,7 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::at_least_one;
 
 use crate::sequence_model::{SequenceConfig, SequenceModel};
 
@@ -45,9 +46,7 @@ impl ManyToOneConfig {
     ///
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn init(&self, device: &Device) -> Result<ManyToOne, ConfigError> {
-        if self.output_size == 0 {
-            return Err(ConfigError::new("output_size", "must be at least 1, got 0"));
-        }
+        at_least_one(&[("output_size", self.output_size)])?;
         Ok(ManyToOne {
             body: self.body.init(device).map_err(|error| error.within("body"))?,
             head: LinearConfig::new(self.body.output_size(), self.output_size).init(device),

@@ -36,15 +36,21 @@ const ORDER: usize = 4;
 /// - mask: `[batch, steps]`, true where a token counts; nothing when all do
 pub fn token_loss(logits: Tensor<3>, targets: Tensor<2, Int>, mask: Option<Tensor<2, Bool>>) -> Tensor<1> {
     let [batch, steps, _] = logits.dims();
-    let chosen = log_softmax(logits, 2).gather(2, targets.unsqueeze_dim(2)).reshape([batch, steps]);
+    let loss = -log_softmax(logits, 2).gather(2, targets.unsqueeze_dim(2)).reshape([batch, steps]);
     match mask {
-        None => chosen.mean().neg(),
-        Some(mask) => {
-            let mask = mask.float().cast(chosen.dtype());
-            let count = mask.clone().sum().clamp_min(1.0);
-            (chosen * mask).sum().neg() / count
-        }
+        None => loss.mean(),
+        Some(mask) => mean_where(loss, mask),
     }
+}
+
+/// The mean of the values where `mask`; zero where nothing counts.
+///
+/// # Shapes
+///
+/// - values, mask: `[batch, steps]`
+pub(crate) fn mean_where(values: Tensor<2>, mask: Tensor<2, Bool>) -> Tensor<1> {
+    let count = mask.clone().int().sum().float().cast(values.dtype()).clamp_min(1.0);
+    values.mask_fill(mask.bool_not(), 0.0).sum() / count
 }
 
 /// e to the loss: among how many equally likely tokens the model hesitates.

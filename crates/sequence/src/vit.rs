@@ -29,12 +29,12 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Int, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::activation::Activation;
+use fornax_nn_core::config::at_least_one;
 use fornax_nn_core::gradient::{NonFinite, gradients};
 
 use crate::attention::{AttentionContext, linear};
 use crate::transformer::Stack;
 use crate::transformer::block::{BlockConfig, NormOrder};
-use crate::validate::at_least_one;
 
 /// Sizes of a [`VisionTransformer`]; pure data, built by [`init`](Self::init).
 #[derive(Config, Debug, PartialEq)]

@@ -121,7 +121,7 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
         let loss = report::validate(&model.valid(), &unseen, &flat);
         run.log("train", [("mean_loss", run.epoch_mean("loss"))])?;
         run.log("val", [("loss", loss), ("bits_per_char", bits_per_char(loss, 1, 1))])?;
-        report::sample(&model.valid(), &corpus, settings.temperature, &run, &flat)?;
+        report::sample(&model.valid(), &corpus, settings.temperature, &run)?;
         run.finish_epoch(|s| {
             s.module("model", &model)?.optimizer("optimizer", &optim)?.json("states", &carry::save(None))
         })?;

@@ -7,8 +7,8 @@ use std::io::Write;
 use burn::tensor::Device;
 use fornax_nn_core::plot::{Curves, Line, Panel};
 use fornax_nn_core::train::Run;
-use fornax_prep::Key;
 use fornax_prep::text::TextLanes;
+use fornax_sequence::generate::{GenerateConfig, generate};
 use fornax_sequence::metric::token_loss;
 use fornax_sequence::{Kind, LanguageModel};
 
@@ -28,17 +28,12 @@ pub(crate) fn validate(model: &LanguageModel, lanes: &TextLanes, device: &Device
 }
 
 /// What the model writes after this epoch: on the terminal, and at the end of `samples.txt`.
-pub(crate) fn sample(
-    model: &LanguageModel,
-    corpus: &Corpus,
-    temperature: f64,
-    run: &Run,
-    device: &Device,
-) -> Outcome<()> {
-    let mut stream = Key::new(run.seed()).fold(run.progress().epoch).stream();
-    let noise: Vec<f32> = (0..200).map(|_| stream.uniform()).collect();
+pub(crate) fn sample(model: &LanguageModel, corpus: &Corpus, temperature: f64, run: &Run) -> Outcome<()> {
     let prompt = &corpus.val[..corpus.val.len().min(20)];
-    let written = corpus.text(&model.sample(prompt, temperature, &noise, device))?;
+    let config = GenerateConfig::new().with_max_tokens(200).with_temperature(temperature);
+    // Another seed in every epoch.
+    let seed = run.seed().wrapping_add(run.progress().epoch);
+    let written = corpus.text(&generate(model, &[prompt], &config, seed)?[0])?;
     println!("after step {}: {}", run.progress().step, written.escape_debug());
     let mut file = OpenOptions::new().create(true).append(true).open(run.path("samples.txt"))?;
     writeln!(file, "── after step {}\n{}{written}\n", run.progress().step, corpus.text(prompt)?)?;

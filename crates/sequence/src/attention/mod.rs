@@ -45,11 +45,11 @@ use burn::nn::{Dropout, DropoutConfig, Initializer, Linear, LinearConfig};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, below_one};
 
 pub use cache::KeyValueCache;
 
 use crate::position::Rotation;
-use crate::validate::{at_least_one, probability};
 
 /// How much of every key each query takes: softmax over the last dimension, exactly zero where `hidden`.
 ///
@@ -121,7 +121,7 @@ impl MultiHeadAttentionConfig {
             }
             _ => {}
         }
-        probability("dropout", self.dropout)
+        below_one("dropout", self.dropout)
     }
 
     /// Builds the layer on `device`; biases start at zero.

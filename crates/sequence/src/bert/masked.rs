@@ -11,7 +11,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{Bert, BertConfig};
-use crate::token_loss::cross_entropy;
+use crate::metric::token_loss;
 use crate::transformer::norm::{Norm, NormKind};
 
 /// What is done to a text before it is to be restored.
@@ -138,7 +138,7 @@ pub struct Batch {
 
 /// Mean cross-entropy in nats over the tokens to be predicted.
 pub fn loss(model: &MaskedBert, batch: Batch) -> Tensor<1> {
-    cross_entropy(model.forward(batch.tokens, batch.real), batch.targets, Some(batch.chosen))
+    token_loss(model.forward(batch.tokens, batch.real), batch.targets, Some(batch.chosen))
 }
 
 /// One step of learning: forward, loss, backward, update. Returns the new model and the loss before the update.

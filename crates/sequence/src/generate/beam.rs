@@ -4,10 +4,10 @@ use std::cmp::Ordering;
 
 use burn::config::Config;
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::at_least_one;
 
 use super::{Autoregressive, GenerateError, logits};
 use crate::tokens;
-use crate::validate::at_least_one;
 
 /// Settings of a beam search; pure data.
 #[derive(Config, Debug, PartialEq)]

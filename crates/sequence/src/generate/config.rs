@@ -2,10 +2,10 @@
 
 use burn::config::Config;
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::at_least_one;
 use serde::{Deserialize, Serialize};
 
 use super::logits;
-use crate::validate::at_least_one;
 
 /// What to do when a text has as many tokens as the model can see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,13 +5,13 @@ use burn::nn::{DropoutConfig, EmbeddingConfig, Initializer};
 use burn::tensor::Device;
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::activation::Activation;
+use fornax_nn_core::config::at_least_one;
 
 use super::Gpt;
 use crate::position::PositionKind;
 use crate::transformer::Stack;
 use crate::transformer::block::{BlockConfig, NormOrder};
 use crate::transformer::norm::NormKind;
-use crate::validate::at_least_one;
 
 /// Sizes of a [`Gpt`]; pure data, built by [`init`](Self::init).
 #[derive(Config, Debug, PartialEq)]

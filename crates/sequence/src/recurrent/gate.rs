@@ -4,7 +4,7 @@ use burn::module::Param;
 use burn::tensor::{DType, Tensor};
 
 /// The weights of a step: of input and bias, and of the state.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Affine {
     /// `[outputs, input (+ 1)]`
     of_input: Tensor<2>,

@@ -47,6 +47,7 @@ use burn::module::{Initializer, Param};
 use burn::nn::Dropout;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, below_one};
 
 use crate::error::{SequenceError, check_inputs};
 
@@ -228,14 +229,9 @@ pub(crate) fn unstack(steps: Tensor<3>) -> Vec<Tensor<2>> {
 
 /// Refuses sizes no recurrent network can have.
 pub(crate) fn validate(sizes: &[(&str, usize)], num_layers: usize, dropout: f64) -> Result<(), ConfigError> {
-    for &(field, size) in sizes.iter().chain(&[("num_layers", num_layers)]) {
-        if size == 0 {
-            return Err(ConfigError::new(field, "must be at least 1, got 0"));
-        }
-    }
-    if !(0.0..1.0).contains(&dropout) {
-        return Err(ConfigError::new("dropout", format!("must lie in [0, 1), got {dropout}")));
-    }
+    at_least_one(sizes)?;
+    at_least_one(&[("num_layers", num_layers)])?;
+    below_one("dropout", dropout)?;
     if dropout > 0.0 && num_layers == 1 {
         let reason = format!("acts between layers, of which there is one; must be 0, got {dropout}");
         return Err(ConfigError::new("dropout", reason));

@@ -4,11 +4,13 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 
 use super::Seq2Seq;
+use crate::generate::Autoregressive;
 use crate::gru::GruCell;
 use crate::recurrent::{Affine, Cell, State, tanh};
+use crate::tokens;
 
 /// A source as the decoder looks at it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Memory {
     /// h, `[B, S, 2H]`
     values: Tensor<3>,
@@ -74,5 +76,78 @@ impl Memory {
         let weights = softmax(energy.mask_fill(self.padding.clone(), f32::NEG_INFINITY), 1);
         let context = weights.clone().unsqueeze_dim::<3>(1).matmul(self.values.clone());
         (context.squeeze_dim(1), weights)
+    }
+}
+
+/// A [`Seq2Seq`] that has read its sources and can be asked to go on, by [`generate`](crate::generate::generate) or a
+/// [beam search](crate::generate::beam_search). Prompts are the token `begin`, and `end` is the token to stop at.
+#[derive(Debug)]
+pub struct Decoder<'a> {
+    model: &'a Seq2Seq,
+    begin: DecoderState,
+}
+
+/// What a decoder remembers of sources and targets so far.
+#[derive(Debug, Clone)]
+pub struct DecoderState {
+    memory: Memory,
+    state: State,
+}
+
+impl Seq2Seq {
+    /// Reads sources, one for each row of the batch that will be written. Call it on [`valid`](burn::module::Module::valid).
+    ///
+    /// # Shapes
+    ///
+    /// - sources: `[batch, source_steps]`, padded on the right; lengths: one for each
+    ///
+    /// # Panics
+    ///
+    /// When sizes or lengths do not fit.
+    pub fn decoder(&self, sources: Tensor<2, Int>, lengths: &[usize]) -> Decoder<'_> {
+        let (memory, state) = self.encode(sources, lengths);
+        Decoder { model: self, begin: DecoderState { memory, state } }
+    }
+}
+
+impl Autoregressive for Decoder<'_> {
+    type State = DecoderState;
+
+    fn vocab_size(&self) -> usize {
+        self.model.target.weight.dims()[0]
+    }
+
+    fn context(&self) -> Option<usize> {
+        None
+    }
+
+    fn takes_padding(&self) -> bool {
+        false
+    }
+
+    fn begin(&self, _padding: &[usize]) -> DecoderState {
+        self.begin.clone()
+    }
+
+    fn advance(&self, tokens: &[Vec<u32>], state: &mut DecoderState) -> Tensor<2> {
+        let tokens = tokens::to_tensor(tokens, &state.memory.values.device());
+        let mut readout = state.state.hidden.clone();
+        for t in 0..tokens.dims()[1] {
+            let token = tokens.clone().narrow(1, t, 1);
+            (readout, _, state.state) = self.model.step(&state.memory, token, &state.state);
+        }
+        self.model.head.forward(readout)
+    }
+
+    fn select(&self, DecoderState { memory, state }: DecoderState, rows: &[usize]) -> DecoderState {
+        let indices: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
+        let indices = Tensor::<1, Int>::from_data(indices.as_slice(), &memory.values.device());
+        let memory = Memory {
+            values: memory.values.select(0, indices.clone()),
+            keys: memory.keys.select(0, indices.clone()),
+            padding: memory.padding.select(0, indices.clone()),
+            ready: self.model.decoder.cells[0].ready(rows.len()),
+        };
+        DecoderState { memory, state: state.select(&indices) }
     }
 }

@@ -27,7 +27,7 @@
 //! In training the decoder is given the right previous token (*teacher forcing*), in use its own, right or wrong; a first mistake
 //! leads where training never went. *Scheduled sampling* gives it its own token with a rising probability ε also in training
 //! ([`Sampling`]). In use, *greedy* search takes the most probable token at each step, *beam* search keeps the k most probable
-//! beginnings ([`Seq2Seq::beam`]).
+//! beginnings ([`Seq2Seq::decoder`] with [`beam_search`](crate::generate::beam_search)).
 //!
 //! Papers: D. Bahdanau, K. Cho, Y. Bengio, *Neural machine translation by jointly learning to align and translate*, 2015
 //! <https://arxiv.org/abs/1409.0473>; M.-T. Luong, H. Pham, C. D. Manning, *Effective approaches to attention-based neural
@@ -39,7 +39,6 @@
 //! 1. The same read-out for both, a tanh layer; Bahdanau's was a maxout layer that saw y_(t−1) too.
 //! 2. Luong with a GRU and a bidirectional encoder where the paper has LSTMs in four layers.
 
-mod beam;
 mod decoder;
 
 use burn::config::Config;
@@ -48,13 +47,14 @@ use burn::nn::{Dropout, DropoutConfig, Embedding, EmbeddingConfig, Linear, Linea
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::{at_least_one, below_one};
 use fornax_nn_core::gradient::NonFinite;
 
 use crate::gru::{Gru, GruConfig};
 use crate::metric::token_loss;
 use crate::training;
 
-pub use beam::Hypothesis;
+pub use decoder::{Decoder, DecoderState};
 
 /// How the decoder weighs what the encoder read; pure data.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -99,16 +99,11 @@ impl Seq2SeqConfig {
     ///
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn init(&self, device: &Device) -> Result<Seq2Seq, ConfigError> {
-        let at_least_one = [
+        at_least_one(&[
             ("source_vocabulary", self.source_vocabulary),
             ("embedding_size", self.embedding_size),
             ("hidden_size", self.hidden_size),
-        ];
-        for (field, size) in at_least_one {
-            if size == 0 {
-                return Err(ConfigError::new(field, "must be at least 1, got 0"));
-            }
-        }
+        ])?;
         for (field, token) in [("begin", self.begin), ("end", self.end)] {
             if token >= self.target_vocabulary {
                 let reason =
@@ -116,9 +111,7 @@ impl Seq2SeqConfig {
                 return Err(ConfigError::new(field, reason));
             }
         }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return Err(ConfigError::new("dropout", format!("must lie in [0, 1), got {}", self.dropout)));
-        }
+        below_one("dropout", self.dropout)?;
         let (size, hidden) = (self.embedding_size, self.hidden_size);
         let (fed, query) = match self.attention {
             Attention::Bahdanau => (2 * hidden, Some(LinearConfig::new(hidden, hidden).init(device))),

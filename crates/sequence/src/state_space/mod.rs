@@ -50,6 +50,7 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::below_one;
 
 use crate::error::{SequenceError, check_inputs};
 use crate::recurrent::{State, valid_steps, validate};
@@ -90,9 +91,7 @@ impl StateSpaceConfig {
         let sizes =
             [("input_size", self.input_size), ("hidden_size", self.hidden_size), ("chunk", self.chunk)];
         validate(&sizes, self.num_layers, 0.0)?;
-        if !(0.0..1.0).contains(&self.dropout) {
-            return Err(ConfigError::new("dropout", format!("must lie in [0, 1), got {}", self.dropout)));
-        }
+        below_one("dropout", self.dropout)?;
         if self.state_size == 0 || self.state_size % 2 == 1 {
             let reason = format!("must be even and at least 2, got {}", self.state_size);
             return Err(ConfigError::new("state_size", reason));

@@ -6,12 +6,12 @@ use burn::nn::{Dropout, DropoutConfig, Initializer};
 use burn::tensor::{Bool, Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::activation::Activation;
+use fornax_nn_core::config::{below_one, positive};
 use serde::{Deserialize, Serialize};
 
 use super::feed_forward::{FeedForward, FeedForwardConfig};
 use super::norm::{Norm, NormKind};
 use crate::attention::{AttentionContext, KeyValueCache, MultiHeadAttention, MultiHeadAttentionConfig};
-use crate::validate::probability;
 
 /// Where the normalisation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,13 +71,8 @@ impl BlockConfig {
     ///
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn init(&self, device: &Device) -> Result<Block, ConfigError> {
-        probability("dropout", self.dropout)?;
-        if !(self.epsilon > 0.0 && self.epsilon.is_finite()) {
-            return Err(ConfigError::new(
-                "epsilon",
-                format!("must be positive and finite, got {}", self.epsilon),
-            ));
-        }
+        below_one("dropout", self.dropout)?;
+        positive("epsilon", self.epsilon)?;
         let attention = MultiHeadAttentionConfig::new(self.d_model, self.heads)
             .with_kv_heads(self.kv_heads)
             .with_dropout(self.dropout)

@@ -6,9 +6,9 @@ use burn::nn::{Initializer, Linear};
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::activation::Activation;
+use fornax_nn_core::config::at_least_one;
 
 use crate::attention::linear;
-use crate::validate::at_least_one;
 
 /// Sizes of a [`FeedForward`]; pure data, built by [`init`](Self::init).
 #[derive(Config, Debug)]

@@ -46,6 +46,7 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::module::linear;
 use burn::tensor::{Bool, Device, Int, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::at_least_one;
 use fornax_nn_core::gradient::{NonFinite, gradients};
 use fornax_nn_core::loss::LabelSmoothingConfig;
 
@@ -53,9 +54,8 @@ pub use stack::Stack;
 pub use translate::{Decoder, DecoderState};
 
 use crate::attention::{AttentionContext, mask};
+use crate::metric::mean_where;
 use crate::position::sinusoidal;
-use crate::token_loss::mean_where;
-use crate::validate::at_least_one;
 use block::{BlockConfig, Memory, NormOrder};
 
 /// Sizes of a [`Transformer`]; pure data, built by [`init`](Self::init).

@@ -3,11 +3,11 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::at_least_one;
 
 use super::block::{Block, BlockConfig, Memory};
 use super::norm::Norm;
 use crate::attention::{AttentionContext, KeyValueCache};
-use crate::validate::at_least_one;
 
 /// An encoder when its blocks see everything, a decoder when a causal mask hides what comes later.
 #[derive(Module, Debug)]

@@ -4,8 +4,10 @@ use burn::module::Module;
 use burn::optim::AdamConfig;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fornax_nn_core::check::{assert_close, fill};
+use fornax_sequence::generate::{BeamConfig, GenerateConfig, beam_search, generate};
 use fornax_sequence::language::{Stretch, train_step};
 use fornax_sequence::metric::token_loss;
+use fornax_sequence::tokens::TokenError;
 use fornax_sequence::{Kind, LanguageConfig, LanguageModel};
 
 fn tokens(values: &[u32], shape: [usize; 2], device: &Device) -> Tensor<2, Int> {
@@ -55,32 +57,36 @@ fn every_network_learns_a_source_down_to_its_entropy_and_not_below() {
 }
 
 #[test]
-fn sampling_follows_the_distribution() {
-    let device = Device::flex();
-    let model = small(Kind::Gru, &device);
-    let (logits, _) = model.forward(tokens(&[1], [1, 1], &device), None);
-    let p: Vec<f32> =
-        burn::tensor::activation::softmax(logits.reshape([1, 3]), 1).into_data().iter::<f32>().collect();
-    for (token, u) in [(0, 0.5 * p[0]), (1, p[0] + 0.5 * p[1]), (2, 1.0 - 0.5 * p[2])] {
-        assert_eq!(model.sample(&[1], 1.0, &[u], &device), [token]);
-    }
-    let likeliest = (0..3).max_by(|&a, &b| p[a].total_cmp(&p[b])).unwrap() as u32;
-    assert_eq!(model.sample(&[1], 0.0, &[0.999], &device), [likeliest]);
-    assert_eq!(model.sample(&[1], 1e-3, &[0.5], &device), [likeliest]);
-}
-
-#[test]
 fn writing_goes_on_from_the_state() {
     let device = Device::flex();
-    let model = small(Kind::Lstm, &device);
-    let written = model.sample(&[1, 0], 0.0, &[0.0; 5], &device);
-    // The same, reading everything again for each token.
-    let mut text = vec![1, 0];
-    for _ in 0..5 {
-        text.extend(model.sample(&text, 0.0, &[0.0], &device));
+    for kind in Kind::ALL {
+        let model = small(kind, &device);
+        let greedy = GenerateConfig::greedy(5);
+        let written = generate(&model, &[[1, 0], [2, 2]], &greedy, 0).unwrap();
+        // The same, reading everything again for each token.
+        for (prompt, written) in [[1, 0], [2, 2]].into_iter().zip(written) {
+            let mut text = prompt.to_vec();
+            for _ in 0..5 {
+                let (logits, _) = model.forward(tokens(&text, [1, text.len()], &device), None);
+                let last: Tensor<1> = logits.narrow(1, text.len() - 1, 1).flatten(0, 2);
+                text.push(last.argmax(0).into_scalar::<i64>() as u32);
+            }
+            assert_eq!(text[2..], written, "{}", kind.name());
+        }
+        // A beam as wide as the vocabulary to the power of the length misses nothing.
+        let config = BeamConfig::new(9).with_max_tokens(2).with_length_penalty(0.0);
+        let best = beam_search(&model, &[1], &config).unwrap().remove(0);
+        let mut all = Vec::new();
+        for (a, b) in (0..3).flat_map(|a| (0..3).map(move |b| (a, b))) {
+            let (logits, _) = model.forward(tokens(&[1, a], [1, 2], &device), None);
+            let log_p = burn::tensor::activation::log_softmax(logits, 2).into_data();
+            let log_p: Vec<f64> = log_p.iter::<f64>().collect();
+            all.push((log_p[a as usize] + log_p[3 + b as usize], vec![a, b]));
+        }
+        let (score, tokens) = all.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
+        assert_eq!(best.tokens, tokens, "{}", kind.name());
+        assert!((best.score - score).abs() < 1e-5);
     }
-    assert_eq!(text[2..], written);
-    assert_eq!(written, model.sample(&[1, 0], 0.0, &[0.7; 5], &device), "temperature 0 needs no luck");
 }
 
 #[test]
@@ -98,7 +104,10 @@ fn a_step_starts_from_the_carried_state() {
 }
 
 #[test]
-#[should_panic(expected = "a prompt of 0 tokens")]
-fn an_empty_prompt_is_refused() {
-    small(Kind::Rnn, &Device::flex()).sample(&[], 1.0, &[0.5], &Device::flex());
+fn a_prompt_that_cannot_be_read_is_refused() {
+    let model = small(Kind::Rnn, &Device::flex());
+    let refused = |prompts: &[&[u32]]| generate(&model, prompts, &GenerateConfig::greedy(1), 0).unwrap_err();
+    assert_eq!(refused(&[&[]]), TokenError::Empty { row: 0 }.into());
+    assert_eq!(refused(&[&[1, 2], &[0]]), TokenError::Ragged { row: 1, length: 1, expected: 2 }.into());
+    assert!(refused(&[&[3]]).to_string().contains("token 3 at position 0"));
 }

@@ -5,6 +5,7 @@ use burn::optim::AdamConfig;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fornax_nn_core::check::{assert_close, fill};
+use fornax_sequence::generate::{BeamConfig, beam_search};
 use fornax_sequence::seq2seq::{Attention, Batch, Sampling, train_step};
 use fornax_sequence::{Seq2Seq, Seq2SeqConfig};
 
@@ -87,8 +88,12 @@ fn a_beam_of_one_is_greedy_and_a_full_one_finds_the_best() {
         for name in ["a", "b", "c"] {
             let source = fill::targets(name, [1, 4], 7, &device);
             let (greedy, _) = model.greedy(source.clone(), &[4], 3);
-            let narrow = model.beam(source.clone(), 1, 3, 0.0);
-            assert_eq!(narrow[0].tokens, greedy[0]);
+            let decoder = model.decoder(source.clone(), &[4]);
+            let config =
+                BeamConfig::new(1).with_max_tokens(3).with_length_penalty(0.0).with_stop_tokens(vec![2]);
+            let mut narrow = beam_search(&decoder, &[1], &config).unwrap().remove(0).tokens;
+            narrow.retain(|&token| token != 2);
+            assert_eq!(narrow, greedy[0]);
             // Every target of at most two tokens that ends, by exhaustion.
             let mut all: Vec<(Vec<u32>, f64)> = vec![(vec![], log_probability(&model, &source, &[], true))];
             for a in (0..8).filter(|&a| a != 2) {
@@ -98,10 +103,12 @@ fn a_beam_of_one_is_greedy_and_a_full_one_finds_the_best() {
                 }
             }
             all.sort_by(|a, b| b.1.total_cmp(&a.1));
-            let found = model.beam(source, 64, 3, 0.0);
-            assert_eq!(found[0].tokens, all[0].0, "{attention:?}, source {name}");
-            assert!((found[0].log_probability - all[0].1).abs() < 1e-5);
-            assert!(found.windows(2).all(|pair| pair[0].log_probability >= pair[1].log_probability));
+            let mut found = beam_search(&decoder, &[1], &BeamConfig { beams: 64, ..config }).unwrap();
+            found.retain(|hypothesis| hypothesis.tokens.last() == Some(&2));
+            let (end, tokens) = found[0].tokens.split_last().unwrap();
+            assert_eq!((*end, tokens), (2, &all[0].0[..]), "{attention:?}, source {name}");
+            assert!((found[0].score - all[0].1).abs() < 1e-5);
+            assert!(found.windows(2).all(|pair| pair[0].score >= pair[1].score));
         }
     }
 }
