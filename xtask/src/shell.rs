@@ -23,10 +23,17 @@ pub fn target_dir(root: &Path) -> PathBuf {
     }
 }
 
-/// `cargo` in the workspace's root, without colours so that its output can be read.
+/// `cargo` in the workspace's root, without colours so that its output can be read, and without what `cargo run`
+/// says of xtask: build scripts that look at it (ring's) would run again, and all that depends on them.
 pub fn cargo(root: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root).env("CARGO_TERM_COLOR", "never").env("BURN_DEVICE", "flex");
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|start| name.starts_with(start)) {
+            command.env_remove(&*name);
+        }
+    }
     if std::env::var_os("CI").is_some() {
         command.env("CARGO_INCREMENTAL", "0");
     }
