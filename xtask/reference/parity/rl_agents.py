@@ -80,6 +80,30 @@ def moments():
     return np.concatenate([running.mean, running.var])
 
 
+def memory(entries, steps=6, n=3, inputs=4, units=5):
+    """torch.nn.LSTM, step by step, as sb3-contrib's recurrent policies call it: h and c are zeroed where an episode begins."""
+    lstm = torch.nn.LSTM(inputs, units)
+    weights = {"weight_ih_l0": (4 * units, inputs, 0.7), "weight_hh_l0": (4 * units, units, 0.9), "bias_ih_l0": (4 * units, 1, 1.1)}
+    with torch.no_grad():
+        lstm.bias_hh_l0.zero_()
+        for name, (rows, columns, a) in weights.items():
+            parameter = getattr(lstm, name)
+            parameter.copy_(torch.tensor(wave(rows * columns, a, 0.2)).reshape(parameter.shape) * 0.5)
+    x = torch.tensor(wave(steps * n * inputs, 0.31, 0.4)).reshape(steps, n, inputs)
+    h, c = (torch.tensor(wave(n * units, a, 0.3)).reshape(1, n, units) for a in (1.3, 1.7))
+    begins = torch.tensor([i in (4, 9, 10) for i in range(steps * n)]).reshape(steps, n)
+    outputs = []
+    for t in range(steps):
+        keep = (~begins[t]).float().reshape(1, n, 1)
+        output, (h, c) = lstm(x[t : t + 1], (h * keep, c * keep))
+        outputs.append(output[0])
+    output = torch.cat(outputs)
+    (output * torch.tensor(wave(steps * n * units, 0.53, 0.6)).reshape(output.shape)).sum().backward()
+    entries["lstm.output"] = fixture.entry(output)
+    for name in weights:
+        entries[f"lstm.gradient.{name}"] = fixture.entry(getattr(lstm, name).grad)
+
+
 def main():
     entries = {}
     for name, gamma, lam in [("gae", 0.98, 0.8), ("lambda_one", 0.9, 1.0), ("lambda_zero", 0.9, 0.0)]:
@@ -90,6 +114,7 @@ def main():
     entries["projection"] = fixture.entry(torch.tensor(projection(8, 11, -2.0, 2.0)), keep=88)
     entries["weights"] = fixture.entry(torch.tensor(priorities(16, 0.6, 0.4, 1e-6)))
     entries["moments"] = fixture.exact(moments())
+    memory(entries)
     fixture.write("rl", "agents", entries)
 
 

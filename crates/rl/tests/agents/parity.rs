@@ -1,11 +1,13 @@
 //! The same numbers as Stable-Baselines3 and NumPy; the reference is `xtask/reference/parity/rl_agents.py`.
 
+use burn::module::Param;
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use fornax_nn_core::check::Fixture;
 use fornax_rl::agent::RunningMoments;
 use fornax_rl::buffer::{Priority, Replay, Steps, Transition, gae};
 use fornax_rl::dqn::{Atoms, project};
-use fornax_rl::policy::{Actions, Distribution, squashed};
+use fornax_rl::policy::{Actions, Distribution, Lstm, LstmState, squashed};
 use fornax_rl::random::Pcg64;
 
 const RTOL: f64 = 1e-5;
@@ -131,4 +133,36 @@ fn running_moments_are_those_of_stable_baselines3() {
     }
     let found: Vec<f64> = moments.mean.iter().chain(&moments.variance).copied().collect();
     fixture().check("moments", found.as_slice(), 1e-6, 1e-7).unwrap();
+}
+
+/// Gates stand in PyTorch's order; its matrices are ours transposed.
+#[test]
+fn a_layer_with_a_memory_is_that_of_pytorch() {
+    let (steps, n, inputs, units) = (6, 3, 4, 5);
+    let weights = |rows: usize, columns: usize, a: f64| {
+        table(wave(rows * columns, a, 0.2).iter().map(|x| 0.5 * x).collect(), columns)
+    };
+    let device = Device::flex().autodiff();
+    let lift = |tensor: Tensor<2>| Tensor::<2>::from_data(tensor.into_data(), &device);
+    let lstm = Lstm {
+        input: Param::from_tensor(lift(weights(4 * units, inputs, 0.7).transpose()).require_grad()),
+        hidden: Param::from_tensor(lift(weights(4 * units, units, 0.9).transpose()).require_grad()),
+        bias: Param::from_tensor(
+            lift(weights(4 * units, 1, 1.1).transpose()).squeeze_dim::<1>(0).require_grad(),
+        ),
+    };
+    let begins: Vec<bool> = (0..steps * n).map(|i| [4, 9, 10].contains(&i)).collect();
+    let state = LstmState { hidden: wave(n * units, 1.3, 0.3), cell: wave(n * units, 1.7, 0.3) };
+    let x = table(wave(steps * n * inputs, 0.31, 0.4), inputs);
+    let trace = lstm.trace(x, &begins, &state);
+    fixture().check("lstm.output", &trace.output, RTOL, ATOL).unwrap();
+
+    let mut gradients = GradientsParams::new();
+    lstm.backward(trace, table(wave(steps * n * units, 0.53, 0.6), units), &mut gradients);
+    for (name, id) in [("weight_ih_l0", lstm.input.id), ("weight_hh_l0", lstm.hidden.id)] {
+        let found = gradients.get::<2>(id).unwrap().transpose();
+        fixture().check(&format!("lstm.gradient.{name}"), &found, 1e-4, 1e-5).unwrap();
+    }
+    let found = gradients.get::<1>(lstm.bias.id).unwrap();
+    fixture().check("lstm.gradient.bias_ih_l0", &found, 1e-4, 1e-5).unwrap();
 }
