@@ -44,7 +44,7 @@ struct Settings {
     #[arg(long, default_value_t = 12)]
     epochs: usize,
     /// Images per step
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 32)]
     batch_size: usize,
     /// Highest learning rate, reached after a tenth of the steps
     #[arg(long, default_value_t = 3e-3)]
