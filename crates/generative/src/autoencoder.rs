@@ -46,6 +46,7 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::activation::Activation;
+use fornax_nn_core::config::at_least_one;
 use fornax_nn_core::feed_forward::{FeedForward, FeedForwardConfig};
 use fornax_nn_core::gradient::{NonFinite, gradients};
 use serde::{Deserialize, Serialize};
@@ -83,11 +84,7 @@ impl AutoencoderConfig {
     ///
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        for (field, value) in [("inputs", self.inputs), ("code", self.code)] {
-            if value == 0 {
-                return Err(ConfigError::new(field, "must be at least 1, got 0"));
-            }
-        }
+        at_least_one(&[("inputs", self.inputs), ("code", self.code)])?;
         let activations =
             [("hidden_activation", self.hidden_activation), ("code_activation", self.code_activation)];
         for (field, activation) in activations {

@@ -3,6 +3,7 @@
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::positive;
 use fornax_nn_core::regularization::spectral_norm::power_iteration;
 use serde::{Deserialize, Serialize};
 
@@ -35,11 +36,11 @@ impl Constraint {
     /// [`ConfigError`] naming `constraint`.
     pub fn validate(&self) -> Result<(), ConfigError> {
         match *self {
-            Self::Clip { limit } if !(limit.is_finite() && limit > 0.0) => {
-                Err(ConfigError::new("constraint", format!("its limit must be positive, got {limit}")))
+            Self::Clip { limit } => {
+                positive("limit", limit).map_err(|error| error.within("constraint"))
             }
             Self::Penalty { weight } if !(weight.is_finite() && weight >= 0.0) => {
-                Err(ConfigError::new("constraint", format!("its weight must not be negative, got {weight}")))
+                Err(ConfigError::new("constraint.weight", format!("must not be negative, got {weight}")))
             }
             _ => Ok(()),
         }
@@ -64,7 +65,7 @@ impl ModuleMapper for Clamp {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         param.map(|weight| {
             let tracked = weight.is_require_grad();
-            weight.detach().clamp(-self.limit, self.limit).set_require_grad(tracked)
+            weight.clamp(-self.limit, self.limit).detach().set_require_grad(tracked)
         })
     }
 }

@@ -100,9 +100,9 @@ pub fn square_root(matrix: &[Vec<f64>]) -> Vec<Vec<f64>> {
     root
 }
 
-/// The product of two square matrices.
+/// The product of two matrices.
 pub(crate) fn product(a: &[Vec<f64>], b: &[Vec<f64>]) -> Vec<Vec<f64>> {
-    let n = b.len();
+    let n = b.first().map_or(0, Vec::len);
     a.iter().map(|row| (0..n).map(|j| row.iter().zip(b).map(|(x, b)| x * b[j]).sum()).collect()).collect()
 }
 

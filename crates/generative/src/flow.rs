@@ -31,6 +31,7 @@ use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Tensor;
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::at_least_one;
 use fornax_nn_core::gradient::{NonFinite, gradients};
 
 /// An invertible map from data to standard normal noise.
@@ -137,12 +138,7 @@ pub(crate) fn check_sizes(
     if features < least {
         return Err(ConfigError::new("features", format!("must be at least {least}, got {features}")));
     }
-    for (field, value) in [("layers", layers), ("hidden", hidden.iter().copied().min().unwrap_or(1))] {
-        if value == 0 {
-            return Err(ConfigError::new(field, "must be at least 1, got 0"));
-        }
-    }
-    Ok(())
+    at_least_one(&[("layers", layers), ("hidden", hidden.iter().copied().min().unwrap_or(1))])
 }
 
 #[cfg(test)]
@@ -164,10 +160,9 @@ pub(crate) mod tests {
         let device = device.autodiff();
         let flow = fill::fill(build(&device));
         let few = Tensor::<2>::from_data(x.narrow(0, 0, 3).into_data(), (&device, DType::F32)).require_grad();
-        let z = flow.forward(few.clone()).0;
         let columns: Vec<Vec<f64>> = (0..features)
             .map(|feature| {
-                let gradients = z.clone().narrow(1, feature, 1).sum().backward();
+                let gradients = flow.forward(few.clone()).0.narrow(1, feature, 1).sum().backward();
                 few.grad(&gradients).unwrap().into_data().iter::<f64>().collect()
             })
             .collect();
@@ -192,9 +187,8 @@ pub(crate) mod tests {
             sum += matrix[column][column].abs().ln();
             for row in column + 1..n {
                 let factor = matrix[row][column] / matrix[column][column];
-                for k in column..n {
-                    matrix[row][k] -= factor * matrix[column][k];
-                }
+                let pivot = matrix[column].clone();
+                matrix[row].iter_mut().zip(pivot).for_each(|(x, p)| *x -= factor * p);
             }
         }
         sum

@@ -47,6 +47,7 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::activation::Activation;
+use fornax_nn_core::config::at_least_one;
 use fornax_nn_core::feed_forward::{FeedForward, FeedForwardConfig};
 use fornax_nn_core::gradient::{NonFinite, gradients};
 use fornax_nn_core::loss::GanLoss;
@@ -88,11 +89,7 @@ impl GanConfig {
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let hidden = self.hidden.iter().copied().min().unwrap_or(1);
-        for (field, value) in [("features", self.features), ("noise", self.noise), ("hidden", hidden)] {
-            if value == 0 {
-                return Err(ConfigError::new(field, "must be at least 1, got 0"));
-            }
-        }
+        at_least_one(&[("features", self.features), ("noise", self.noise), ("hidden", hidden)])?;
         self.constraint.validate()
     }
 

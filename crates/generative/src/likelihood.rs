@@ -10,6 +10,8 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_sigmoid, sigmoid};
+use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::positive;
 use fornax_nn_core::loss::gaussian_nll;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +30,18 @@ pub enum Likelihood {
 }
 
 impl Likelihood {
+    /// Checks the numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] naming `deviation` when it is not positive and finite.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        match *self {
+            Self::Bernoulli => Ok(()),
+            Self::Gaussian { deviation } => positive("deviation", deviation),
+        }
+    }
+
     /// ln p(x | parameters), summed over features.
     ///
     /// # Shapes
@@ -71,7 +85,8 @@ mod tests {
         assert_close(&p.clone().sum(), &[1.0], 1e-6, 0.0);
         // The mean is that of the distribution.
         let first = p.narrow(0, 2, 2).sum();
-        assert_close(&Likelihood::Bernoulli.mean(logits).slice([0..1, 0..1]), &first, 1e-6, 0.0);
+        let mean = Likelihood::Bernoulli.mean(logits).slice([0..1, 0..1]).flatten::<1>(0, 1);
+        assert_close(&mean, &first, 1e-6, 0.0);
     }
 
     #[test]

@@ -35,6 +35,7 @@ use burn::module::Module;
 use burn::tensor::activation::{softmax, softplus};
 use burn::tensor::{Device, Int, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::config::positive;
 use fornax_nn_core::feed_forward::{FeedForward, FeedForwardConfig};
 
 use crate::flow::{Flow, check_sizes, join, parts, split};
@@ -75,11 +76,7 @@ impl SplineFlowConfig {
         if !(2..=500).contains(&self.bins) {
             return Err(ConfigError::new("bins", format!("must lie in [2, 500], got {}", self.bins)));
         }
-        if !(self.bound.is_finite() && self.bound > 0.0) {
-            let reason = format!("must be positive and finite, got {}", self.bound);
-            return Err(ConfigError::new("bound", reason));
-        }
-        Ok(())
+        positive("bound", self.bound)
     }
 
     /// Builds the flow on `device`; the same config gives the same weights everywhere.

@@ -46,6 +46,7 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::activation::Activation;
+use fornax_nn_core::config::at_least_one;
 use fornax_nn_core::feed_forward::{FeedForward, FeedForwardConfig};
 use fornax_nn_core::gradient::{NonFinite, gradients};
 use serde::{Deserialize, Serialize};
@@ -87,18 +88,8 @@ impl VaeConfig {
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let hidden = self.hidden.iter().copied().min().unwrap_or(1);
-        for (field, value) in [("inputs", self.inputs), ("latent", self.latent), ("hidden", hidden)] {
-            if value == 0 {
-                return Err(ConfigError::new(field, "must be at least 1, got 0"));
-            }
-        }
-        match self.likelihood {
-            Likelihood::Gaussian { deviation } if !(deviation.is_finite() && deviation > 0.0) => {
-                let reason = format!("its deviation must be positive and finite, got {deviation}");
-                Err(ConfigError::new("likelihood", reason))
-            }
-            _ => Ok(()),
-        }
+        at_least_one(&[("inputs", self.inputs), ("latent", self.latent), ("hidden", hidden)])?;
+        self.likelihood.validate().map_err(|error| error.within("likelihood"))
     }
 
     /// Builds the network on `device`; the same config gives the same weights everywhere.

@@ -14,10 +14,10 @@ use fornax_nn_core::check::fill;
 use fornax_nn_core::loss::GanLoss;
 
 fornax_nn_core::contract! {
-    autoencoder: AutoencoderCase { config: AutoencoderConfig::digits(), parameters: 101_192 };
-    vae: VaeCase { config: VaeConfig::digits(), parameters: 34_884 };
+    plain_autoencoder: AutoencoderCase { config: AutoencoderConfig::digits(), parameters: 101_192 };
+    plain_vae: VaeCase { config: VaeConfig::digits(), parameters: 34_884 };
     conditional_vae: VaeCase { config: VaeConfig::new(16, 3).with_hidden(vec![24]).with_condition(4), parameters: 1_246 };
-    made: MadeCase { config: MadeConfig::new(16), parameters: 8_464 };
+    masked: MadeCase { config: MadeConfig::new(16), parameters: 8_464 };
 }
 
 fornax_nn_core::contract! {
@@ -25,9 +25,7 @@ fornax_nn_core::contract! {
     critic: CriticCase { config: GanConfig::new(6).with_condition(3).with_hidden(vec![16]), parameters: 177 };
 }
 
-// Not yet compared on ndarray and wgpu.
 fornax_nn_core::contract! {
-    on flex;
     planar: FlowCase { config: PlanarFlowConfig::new(4).with_layers(6), parameters: 54 };
     real_nvp: FlowCase { config: RealNvpConfig::new(4).with_hidden(vec![16]), parameters: 928 };
     maf: FlowCase { config: MafConfig::new(4).with_hidden(vec![16]), parameters: 1_296 };
@@ -165,7 +163,7 @@ impl Contract for MadeCase {
 
     /// One example: of eight, each would cost ln 8 nats however well they are known.
     fn overfit(&self) -> Overfit {
-        Overfit { batch: 1, ..Default::default() }
+        Overfit { batch: 1, lr: 1e-2, steps: 600 }
     }
 }
 
