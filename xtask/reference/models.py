@@ -4,7 +4,9 @@ from collections import OrderedDict
 
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy, gelu, interpolate, max_pool2d, relu, scaled_dot_product_attention
+from torch.nn.functional import (
+    cross_entropy, gelu, interpolate, leaky_relu, max_pool2d, one_hot, relu, scaled_dot_product_attention, silu,
+)
 from torchvision.ops import FeaturePyramidNetwork
 
 
@@ -121,6 +123,8 @@ class FpnDecoder(nn.Module):
                 x = interpolate(conv(x), size, mode="bilinear", align_corners=False)
             total = total + x
         return self.output(total)
+
+
 class GptBlock(nn.Module):
     """Pre-norm attention and feed-forward layer without biases; keys and values so far may be passed in."""
 
@@ -168,3 +172,49 @@ class Gpt(nn.Module):
 
     def loss(self, inputs, targets):
         return cross_entropy(self(inputs).flatten(0, 1), targets.flatten())
+
+
+class DcganGenerator(nn.Module):
+    """Twin of `fornax_generative::DcganGenerator`."""
+
+    def __init__(self, channels, image_channels, noise, classes=0):
+        super().__init__()
+        pairs = list(zip([noise + classes, *channels], [*channels, image_channels]))
+        self.convs = nn.ModuleList(
+            nn.ConvTranspose2d(a, b, 4, *((2, 1) if i else (1, 0)), bias=False) for i, (a, b) in enumerate(pairs)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(c) for c in channels)
+        self.classes = classes
+
+    def forward(self, z, labels=None):
+        if labels is not None:
+            z = torch.cat([z, one_hot(labels, self.classes).to(z.dtype)], 1)
+        x = z[:, :, None, None]
+        for conv, norm in zip(self.convs, self.norms):
+            x = relu(norm(conv(x)))
+        return torch.tanh(self.convs[-1](x))
+
+
+class DcganCritic(nn.Module):
+    """Twin of `fornax_generative::DcganCritic`."""
+
+    def __init__(self, channels, image_channels, classes=0, norm=True):
+        super().__init__()
+        coarser = list(reversed(channels))
+        pairs = list(zip([image_channels + (classes > 0), *coarser], [*coarser, 1]))
+        last = len(pairs) - 1
+        self.convs = nn.ModuleList(
+            nn.Conv2d(a, b, 4, *((1, 0) if i == last else (2, 1)), bias=not norm) for i, (a, b) in enumerate(pairs)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(c) for c in coarser[1:] if norm)
+        if classes:
+            self.class_maps = nn.Parameter(torch.empty(classes, (4 * 2 ** len(channels)) ** 2))
+
+    def forward(self, x, labels=None):
+        if labels is not None:
+            x = torch.cat([x, self.class_maps[labels].view(len(x), 1, *x.shape[2:])], 1)
+        for i, conv in enumerate(self.convs[:-1]):
+            x = conv(x)
+            x = self.norms[i - 1](x) if i and self.norms else x
+            x = leaky_relu(x, 0.2)
+        return self.convs[-1](x).flatten(1)

@@ -1,5 +1,7 @@
 //! The tests of fornax-generative, one binary so that it links once.
 
 mod contract;
+mod dcgan;
 mod gradients;
+mod images;
 mod parity;
