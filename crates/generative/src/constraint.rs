@@ -36,9 +36,7 @@ impl Constraint {
     /// [`ConfigError`] naming `constraint`.
     pub fn validate(&self) -> Result<(), ConfigError> {
         match *self {
-            Self::Clip { limit } => {
-                positive("limit", limit).map_err(|error| error.within("constraint"))
-            }
+            Self::Clip { limit } => positive("limit", limit).map_err(|error| error.within("constraint")),
             Self::Penalty { weight } if !(weight.is_finite() && weight >= 0.0) => {
                 Err(ConfigError::new("constraint.weight", format!("must not be negative, got {weight}")))
             }

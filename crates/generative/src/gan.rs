@@ -296,6 +296,31 @@ mod tests {
     }
 
     #[test]
+    fn the_input_gradient_is_that_of_central_differences_in_double_precision() {
+        let mut critic = critic(Constraint::None);
+        for layer in &mut critic.network.layers {
+            let wide = |p: Tensor<2>| p.cast(DType::F64);
+            layer.linear.weight = layer.linear.weight.clone().map(wide);
+            layer.linear.bias = layer.linear.bias.clone().map(|bias| bias.map(|b| b.cast(DType::F64)));
+        }
+        let (x, y) = (input::<2>("x", [5, 3], DType::F64), input::<2>("y", [5, 2], DType::F64));
+        let found = crate::evaluation::points(critic.input_gradient(x.clone(), Some(&y)).without_autodiff());
+        let step = 1e-6;
+        for feature in 0..3 {
+            let moved = |by: f64| {
+                let column = x.clone().narrow(1, feature, 1) + by;
+                let x = x.clone().slice_assign([0..5, feature..feature + 1], column);
+                crate::evaluation::points(critic.forward(x, Some(&y)).without_autodiff())
+            };
+            for (row, (above, below)) in moved(step).iter().zip(moved(-step)).enumerate() {
+                let expected = (above[0] - below[0]) / (2.0 * step);
+                let found = found[row][feature];
+                assert!((found - expected).abs() < 1e-7 + 1e-5 * expected.abs(), "{found} {expected}");
+            }
+        }
+    }
+
+    #[test]
     fn the_penalty_has_the_gradient_of_central_differences() {
         let (real, fake) = (input::<2>("real", [6, 3], DType::F64), input::<2>("fake", [6, 3], DType::F64));
         let (y, at) = (input::<2>("y", [6, 2], DType::F64), input::<2>("at", [6, 1], DType::F64).abs());

@@ -1,22 +1,23 @@
-//! The digits as the model takes them, noise, and the bound on unseen digits.
+//! Images as the model takes them, noise, and the bound on unseen ones.
 
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use fornax_generative::vae::{Batch, Vae};
-use fornax_prep::Digits;
+use fornax_prep::image::ImageSet;
 
-/// The digit each image shows.
-pub(crate) fn labels(indices: &[usize]) -> Vec<usize> {
-    indices.iter().map(|&i| Digits::load().labels()[i]).collect()
+/// The class of each image.
+pub(crate) fn labels(set: &ImageSet, indices: &[usize]) -> Vec<usize> {
+    indices.iter().map(|&i| set.labels()[i]).collect()
 }
 
 /// Pixels as 0 or 1, more than half of the ink being 1; and the classes, one-hot, if the model is told.
-pub(crate) fn digits(indices: &[usize], conditional: bool, device: &Device) -> Batch {
-    let pixels =
-        indices.iter().flat_map(|&i| Digits::load().image(i)).map(|&ink| f32::from(u8::from(ink > 8)));
-    let x = TensorData::new(pixels.collect::<Vec<f32>>(), [indices.len(), 64]);
-    let classes: Vec<i64> = labels(indices).into_iter().map(|label| label as i64).collect();
-    let y =
-        conditional.then(|| Tensor::<1, Int>::from_data(classes.as_slice(), device).one_hot::<2>(10).float());
+pub(crate) fn binary(set: &ImageSet, indices: &[usize], conditional: bool, device: &Device) -> Batch {
+    let pixels = set.gather(indices).pixels.into_iter().map(|ink| f32::from(u8::from(ink > 0.5)));
+    let [channels, height, width] = set.shape();
+    let x = TensorData::new(pixels.collect::<Vec<f32>>(), [indices.len(), channels * height * width]);
+    let y = conditional.then(|| {
+        let classes: Vec<i64> = labels(set, indices).into_iter().map(|label| label as i64).collect();
+        Tensor::<1, Int>::from_data(classes.as_slice(), device).one_hot::<2>(set.num_classes()).float()
+    });
     Batch { x: Tensor::from_data(x, device), y }
 }
 

@@ -1,27 +1,30 @@
 //! Learns digits as a density with a latent space: how likely unseen ones are, what lies where, and new ones.
 
 mod data;
+#[path = "../shared/images.rs"]
+mod images;
 mod pictures;
+mod settings;
+mod vq;
 
 use std::process::ExitCode;
 
 use burn::module::Module;
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use fornax_generative::evaluation::bits_per_dim;
 use fornax_generative::latent::{active_units, warm_up};
 use fornax_generative::vae::{self, Objective, VaeConfig};
 use fornax_nn_core::optim::AdamWConfig;
 use fornax_nn_core::schedule::ScheduleConfig;
 use fornax_nn_core::train::{Run, RunArgs, Target, cli};
-use fornax_prep::Digits;
-use serde::Serialize;
 use serde_json::json;
 
-use data::{digits, elbo, labels, noise};
+use data::{binary, elbo, labels, noise};
+use settings::{Model, Settings};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// Train a variational autoencoder on 1,797 real handwritten digits, each pixel black or white
+/// Train a variational autoencoder on 1,797 real handwritten digits or images of your own, each pixel black or white
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -30,63 +33,24 @@ struct Args {
     settings: Settings,
 }
 
-#[derive(Clone, Copy, PartialEq, ValueEnum, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Model {
-    /// The evidence lower bound
-    Vae,
-    /// The divergence weighs four times as much
-    Beta,
-    /// Encoder and decoder are told the class
-    Conditional,
-}
-
-#[derive(clap::Args, Serialize)]
-struct Settings {
-    /// Which variant
-    #[arg(long, value_enum, default_value_t = Model::Vae)]
-    model: Model,
-    /// Latent units
-    #[arg(long, default_value_t = 2)]
-    latent: usize,
-    /// Which fifth of the images is held out
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..5))]
-    fold: u8,
-    /// Passes over the training images
-    #[arg(long, default_value_t = 60)]
-    epochs: usize,
-    /// Images per step
-    #[arg(long, default_value_t = 64)]
-    batch_size: usize,
-    /// Highest learning rate, reached after a tenth of the steps
-    #[arg(long, default_value_t = 3e-3)]
-    lr: f64,
-    /// Decoupled weight decay of AdamW
-    #[arg(long, default_value_t = 0.01)]
-    weight_decay: f64,
-    /// Nats that each latent unit has for nothing
-    #[arg(long, default_value_t = 0.0)]
-    free_bits: f64,
-    /// Draws of the importance-weighted bound
-    #[arg(long, default_value_t = 64)]
-    draws: usize,
-}
-
 fn main() -> ExitCode {
-    cli::main(|args: Args| train(args))
+    cli::main(|Args { run, mut settings }: Args| {
+        if run.quick {
+            settings.epochs = settings.epochs.min(3);
+        }
+        if settings.model == Model::Vq { vq::train(run, settings) } else { train(run, settings) }
+    })
 }
 
-fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
-    if args.quick {
-        settings.epochs = settings.epochs.min(3);
-    }
+fn train(args: RunArgs, settings: Settings) -> Outcome<()> {
     let device = args.device.open()?;
-    let split = Digits::load().folds().split(usize::from(settings.fold));
+    let (set, split) = settings.images()?;
     let conditional = settings.model == Model::Conditional;
     let mut run = Run::open("vae", &args, &settings)?;
 
     let learning = device.clone().autodiff();
-    let config = VaeConfig::new(64, settings.latent).with_condition(if conditional { 10 } else { 0 });
+    let (pixels, classes) = (settings.image_size.pow(2), if conditional { set.num_classes() } else { 0 });
+    let config = VaeConfig::new(pixels, settings.latent).with_condition(classes);
     let mut model = config.with_seed(run.seed()).init(&learning)?;
     let mut optim = AdamWConfig::new().with_weight_decay(settings.weight_decay).init()?;
     if let Some(saved) = run.resume() {
@@ -99,7 +63,7 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     for _epoch in run.epochs(settings.epochs) {
         for batch in run.batches(split.train.len(), settings.batch_size)? {
             let indices: Vec<usize> = batch.iter().map(|&i| split.train[i]).collect();
-            let batch = digits(&indices, conditional, &learning);
+            let batch = binary(&set, &indices, conditional, &learning);
             learning.seed(run.step_seed());
             let epsilon = noise([indices.len(), settings.latent], &learning); // [B, latent]
             let step = run.progress().step as usize;
@@ -111,26 +75,27 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
             run.checkpoint_if_due(|s| s.module("model", &model)?.optimizer("optimizer", &optim))?;
         }
         for (name, part) in [("train", &split.train), ("test", &split.test)] {
-            let elbo = elbo(&model.valid(), &digits(part, conditional, &device), run.seed(), 1);
+            let elbo = elbo(&model.valid(), &binary(&set, part, conditional, &device), run.seed(), 1);
             run.log(name, [("elbo", elbo)])?;
         }
         run.finish_epoch(|s| s.module("model", &model)?.optimizer("optimizer", &optim))?;
     }
 
     let model = model.valid();
-    let unseen = digits(&split.test, conditional, &device);
+    let unseen = binary(&set, &split.test, conditional, &device);
     let elbo = elbo(&model, &unseen, run.seed(), 16);
     device.seed(run.seed());
     let draws = noise([settings.draws, split.test.len(), settings.latent], &device); // [k, T, latent]
     let iwae = model.iwae(&unseen, draws).mean().into_scalar::<f64>();
-    let bits = bits_per_dim(-iwae, 64);
+    let bits = bits_per_dim(-iwae, pixels);
     let active = active_units(model.encode(&unseen).0).into_iter().filter(|active| *active).count();
-    pictures::draw(&mut run, &model, &unseen, &labels(&split.test), conditional)?;
+    pictures::draw(&mut run, &model, &unseen, &labels(&set, &split.test), classes)?;
     run.check("iwae − elbo", iwae - elbo, Target::at_least(0.0));
-    let bound = if args.quick || settings.model != Model::Vae { 1.0 } else { BITS };
+    let bound =
+        if args.quick || settings.model != Model::Vae || settings.data.is_some() { 1.0 } else { BITS };
     run.check("bits_per_dim", bits, Target::at_most(bound));
     let sentence = format!(
-        "An unseen digit costs {bits:.3} bits a pixel ({iwae:.2} nats by the importance-weighted bound, {elbo:.2} by the ELBO): {}",
+        "An unseen image costs {bits:.3} bits a pixel ({iwae:.2} nats by the importance-weighted bound, {elbo:.2} by the ELBO): {}",
         run.path("map.png").display()
     );
     let figures = json!({ "elbo": elbo, "iwae": iwae, "bits_per_dim": bits, "active_units": active });

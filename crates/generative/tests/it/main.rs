@@ -2,6 +2,8 @@
 
 mod contract;
 mod dcgan;
+mod faults;
 mod gradients;
 mod images;
 mod parity;
+mod soak;
