@@ -8,8 +8,7 @@ use fornax_generative::vae::{self, Objective, VaeConfig};
 use fornax_generative::{Constraint, ConvAutoencoderConfig};
 use fornax_nn_core::check::fill;
 use fornax_nn_core::loss::GanLoss;
-use fornax_nn_core::train::Progress;
-use fornax_nn_core::train::checkpoint::{Retain, Snapshot, Store, newest};
+use fornax_nn_core::train::checkpoint::{Progress, Retain, Snapshot, Store, newest};
 use fornax_prep::Limits;
 use fornax_prep::image::{Channels, ImageSpec, OpenSpec, open};
 

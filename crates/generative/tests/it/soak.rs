@@ -7,7 +7,7 @@ use burn::tensor::{Device, Distribution, Tensor};
 use fornax_generative::balance::Monitor;
 use fornax_generative::gan::{self, GanConfig};
 use fornax_generative::vae::{self, Objective, VaeConfig};
-use fornax_generative::{Constraint, CodebookConfig, DcganConfig, VqVaeConfig, dcgan, vq_vae};
+use fornax_generative::{CodebookConfig, Constraint, DcganConfig, VqVaeConfig, dcgan, vq_vae};
 use fornax_nn_core::loss::GanLoss;
 use fornax_nn_core::optim::EmaConfig;
 
@@ -39,7 +39,8 @@ fn a_vae_leaves_no_memory_behind() {
     let mut model = Some(VaeConfig::new(64, 2).with_hidden(vec![64]).init(&device).unwrap());
     let mut optim = AdamConfig::new().init();
     soak(|_| {
-        let batch = vae::Batch { x: Tensor::random([32, 64], Distribution::Bernoulli(0.5), &device), y: None };
+        let batch =
+            vae::Batch { x: Tensor::random([32, 64], Distribution::Bernoulli(0.5), &device), y: None };
         let epsilon = normal([32, 2], &device);
         let objective = Objective::default();
         let (trained, _) =
@@ -82,9 +83,9 @@ fn neither_does_a_gan_with_a_gradient_penalty_an_average_and_a_monitor() {
         let (generator, _) =
             gan::generator_step(generator, &mut g_optim, 1e-3, &critic, &batch, game.0).unwrap();
         ema = Some(ema.take().unwrap().update(&generator));
+        let logits = critic.forward(batch.real.clone(), None).without_autodiff();
         let real = batch.real.without_autodiff();
         let fake = ema.as_ref().unwrap().model().forward(batch.z.without_autodiff(), None);
-        let logits = critic.forward(batch.real, None).without_autodiff();
         monitor.observe(logits.clone(), logits, real, fake);
         players = Some((generator, critic));
     });
