@@ -75,7 +75,7 @@ pub struct UNetConfig {
 }
 
 impl UNetConfig {
-    /// Two levels, for digits of 8 to 16 pixels: about 400,000 parameters.
+    /// Two levels, for digits of 8 to 16 pixels: 544,801 parameters.
     pub fn digits() -> Self {
         Self::new(vec![32, 64]).with_classes(10)
     }

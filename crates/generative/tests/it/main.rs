@@ -2,6 +2,7 @@
 
 mod contract;
 mod dcgan;
+mod diffusion;
 mod faults;
 mod gradients;
 mod images;
