@@ -1,8 +1,7 @@
 //! # DCGAN
 //!
 //! The [GAN](crate::gan) of images: both networks are convolutions, and no layer but these changes the size of a map. The generator blows
-//! noise up, the critic shrinks an image, each by a factor of two a layer, so that both work on shapes at every size and neither has to
-//! learn anew for each place what a stroke is.
+//! noise up, the critic shrinks an image, each by a factor of two a layer, and neither has to learn anew for each place what a stroke is.
 //!
 //! ```text
 //! G(z) = tanh(T₂(… ReLU(BN(T₂(ReLU(BN(T₁(z))))))))     T₁: 1 → 4 pixels, T₂: n → 2n; transposed convolutions of 4 × 4
@@ -38,27 +37,24 @@
 //! 3. A class may enter both networks (M. Mirza, S. Osindero 2014, <https://arxiv.org/abs/1411.1784>).
 
 use burn::config::Config;
-use burn::module::{Module, Param};
-use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
+use burn::module::Module;
+use burn::nn::conv::{Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
 use burn::tensor::activation::{relu, tanh};
-use burn::tensor::module::conv_transpose2d;
-use burn::tensor::ops::ConvTransposeOptions;
 use burn::tensor::{Device, Int, Tensor};
 use fornax_nn_core::ConfigError;
-use fornax_nn_core::activation::Activation;
 use fornax_nn_core::config::at_least_one;
 use fornax_nn_core::regularization::{spectral_norm, weights};
 
 use crate::constraint::Constraint;
 use crate::seeding;
 
+mod critic;
 mod game;
 
+pub use critic::DcganCritic;
 pub use game::{Batch, critic_loss, critic_step, generator_step, gradient_penalty, optimizer};
 
-/// f of the critic; the slope is the paper's.
-const LEAKY: Activation = Activation::LeakyRelu { slope: 0.2 };
 /// An image of 1,024 pixels.
 const MOST_LEVELS: usize = 8;
 
@@ -120,8 +116,7 @@ impl DcganConfig {
         self.constraint.validate()
     }
 
-    /// Builds both networks on `device`, weights normal with deviation 0.02 as in the paper; the same config gives the same weights
-    /// everywhere.
+    /// Builds both networks on `device`, weights normal with deviation 0.02 as in the paper, all following from the seed.
     ///
     /// # Errors
     ///
@@ -218,85 +213,6 @@ impl DcganGenerator {
             };
         }
         x
-    }
-}
-
-/// Tells data from samples: a discriminator's logit or a critic's score; see the [module page](self).
-#[derive(Module, Debug)]
-pub struct DcganCritic {
-    /// From the image down.
-    pub convs: Vec<Conv2d>,
-    /// One behind each convolution but the first and the last; none under a constraint that forbids it.
-    pub norms: Vec<BatchNorm>,
-    /// A map for each class, `[classes, side²]`.
-    pub class_maps: Option<Param<Tensor<2>>>,
-}
-
-impl DcganCritic {
-    /// The logit: positive for what it takes for data.
-    ///
-    /// # Shapes
-    ///
-    /// - x: `[batch, image_channels, side, side]`; labels: `[batch]`, if there are classes
-    /// - output: `[batch, 1]`
-    ///
-    /// # Panics
-    ///
-    /// When labels are missing although there are classes, or the other way round.
-    pub fn forward(&self, x: Tensor<4>, labels: Option<&Tensor<1, Int>>) -> Tensor<2> {
-        self.traced(x, labels).0
-    }
-
-    /// ∇_x of the logit, in operations that can themselves be differentiated.
-    ///
-    /// # Shapes
-    ///
-    /// - x, output: `[batch, image_channels, side, side]`; labels: `[batch]`
-    ///
-    /// # Panics
-    ///
-    /// When the critic normalises its batches: an example has no gradient of its own then.
-    pub fn input_gradient(&self, x: Tensor<4>, labels: Option<&Tensor<1, Int>>) -> Tensor<4> {
-        assert!(self.norms.is_empty(), "expected a critic without batch normalisation");
-        let channels = x.dims()[1];
-        let (logits, traces) = self.traced(x, labels);
-        let [batch, one] = logits.dims();
-        let mut gradient = logits.ones_like().reshape([batch, one, 1, 1]);
-        let mut traces = traces.into_iter().rev();
-        for (i, conv) in self.convs.iter().enumerate().rev() {
-            let padding = if i + 1 == self.convs.len() { 0 } else { 1 };
-            let options = ConvTransposeOptions::new(conv.stride, [padding; 2], [0, 0], [1, 1], 1);
-            gradient = conv_transpose2d(gradient, conv.weight.val(), None, options); // as conv's input
-            if let Some(pre_activation) = traces.next() {
-                gradient = LEAKY.backward(pre_activation, gradient);
-            }
-        }
-        gradient.narrow(1, 0, channels)
-    }
-
-    /// The logit, and what every layer but the last puts out before f.
-    fn traced(&self, x: Tensor<4>, labels: Option<&Tensor<1, Int>>) -> (Tensor<2>, Vec<Tensor<4>>) {
-        let [batch, _, height, width] = x.dims();
-        let mut x = match (labels, &self.class_maps) {
-            (Some(labels), Some(maps)) => {
-                let map = maps.val().select(0, labels.clone()).reshape([batch, 1, height, width]);
-                Tensor::cat(vec![x, map], 1)
-            }
-            (None, None) => x,
-            _ => panic!("expected labels if and only if there are classes"),
-        };
-        let mut traces = Vec::with_capacity(self.convs.len());
-        for (i, conv) in self.convs.iter().enumerate() {
-            x = conv.forward(x); // [B, C_i, side/2ⁱ⁺¹, side/2ⁱ⁺¹]
-            if let Some(norm) = i.checked_sub(1).and_then(|i| self.norms.get(i)) {
-                x = norm.forward(x);
-            }
-            if i + 1 < self.convs.len() {
-                traces.push(x.clone());
-                x = LEAKY.apply(x);
-            }
-        }
-        (x.flatten(1, 3), traces)
     }
 }
 
