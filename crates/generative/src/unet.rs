@@ -98,6 +98,19 @@ impl UNetConfig {
         }
     }
 
+    /// Whether images of that side can be halved as often as there are levels.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] naming `side`.
+    pub fn validate_side(&self, side: usize) -> Result<(), ConfigError> {
+        let factor = 1 << self.channels.len().saturating_sub(1).min(16);
+        if side > 0 && side.is_multiple_of(factor) {
+            return Ok(());
+        }
+        Err(ConfigError::new("side", format!("must be a multiple of {factor}, got {side}")))
+    }
+
     /// Builds the network on `device`; the same config gives the same weights everywhere.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ use burn::tensor::Tensor;
 use clap::Parser;
 use fornax_generative::evaluation::frechet_distance;
 use fornax_generative::unet::UNetConfig;
+use fornax_nn_core::ConfigError;
 use fornax_nn_core::schedule::ScheduleConfig;
 use fornax_nn_core::train::{Run, RunArgs, Target, cli};
 use serde_json::json;
@@ -49,6 +50,12 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
         settings.epochs = settings.epochs.min(1);
         settings.samples = settings.samples.min(50);
         settings.steps = settings.steps.min(10);
+    }
+    UNetConfig::new(settings.channels.clone()).validate_side(settings.side)?;
+    if !settings.side.is_multiple_of(4) {
+        return Err(
+            ConfigError::new("side", format!("must be a multiple of 4, got {}", settings.side)).into()
+        );
     }
     let device = args.device.open()?;
     let (set, split) = images::load(settings.data.as_deref(), settings.side, settings.fold)?;

@@ -44,7 +44,7 @@ pub(crate) struct Settings {
     #[arg(long, default_value_t = 100)]
     pub(crate) steps: usize,
     /// w of classifier-free guidance; 0 for none
-    #[arg(long, default_value_t = 0.5)]
+    #[arg(long, default_value_t = 0.2)]
     pub(crate) guidance: f64,
     /// Share of the labels that are withheld in training
     #[arg(long, default_value_t = 0.1)]

@@ -92,5 +92,10 @@ fn unusable_sizes_are_named() {
     assert!(error(UNetConfig::new(vec![])).starts_with("channels"));
     assert!(error(UNetConfig::new(vec![8, 12])).starts_with("channels: must be multiples of the 8 groups"));
     assert!(error(UNetConfig::new(vec![8]).with_blocks(0)).starts_with("blocks"));
+    assert!(config().validate_side(8).is_ok());
+    for side in [0, 6] {
+        let reason = format!("side: must be a multiple of 4, got {side}");
+        assert_eq!(config().validate_side(side).unwrap_err().to_string(), reason);
+    }
     assert!(error(UNetConfig::new(vec![8]).with_dropout(1.0)).starts_with("dropout"));
 }
