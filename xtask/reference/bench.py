@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 import torch
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, softplus
 
 import closed_form
-from models import Gpt, LeNet, UNet
+from models import DcganCritic, DcganGenerator, DenoisingUNet, DenseVae, Gpt, LeNet, UNet
 
 torch.set_num_threads(2)
 
@@ -210,6 +210,61 @@ def gpt():
     return {"gpt 4x256 T128 b8 train": train, "gpt 4x256 b1 generate 100 tokens with cache": generate}
 
 
+def vae():
+    """784-400-20, black or white pixels, 128 images: a training step with Adam."""
+    x = torch.from_numpy(closed_form.classes("x", 128 * 784, 2)).view(128, 784).float()
+    epsilon = torch.from_numpy(closed_form.data("epsilon", (128, 20)))
+    model = closed_form.fill(DenseVae())
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+
+    def train():
+        optimiser.zero_grad(set_to_none=True)
+        model.loss(x, epsilon).backward()
+        optimiser.step()
+
+    return {"vae 784-400-20 b128 train": train}
+
+
+def dcgan():
+    """A step of the critic and one of the generator, 64 images of 32 pixels a side."""
+    channels = [128, 64, 32]
+    real, z = (torch.from_numpy(closed_form.data(n, s)) for n, s in (("real", (64, 1, 32, 32)), ("z", (64, 64))))
+    generator = closed_form.fill(DcganGenerator(channels, 1, 64))
+    critic = closed_form.fill(DcganCritic(channels, 1))
+    optimisers = [torch.optim.Adam(m.parameters(), lr=2e-4, betas=(0.5, 0.999)) for m in (generator, critic)]
+
+    def train():
+        optimisers[1].zero_grad(set_to_none=True)
+        fake = generator(z).detach()
+        (softplus(-critic(real)).mean() + softplus(critic(fake)).mean()).backward()
+        optimisers[1].step()
+        optimisers[0].zero_grad(set_to_none=True)
+        softplus(-critic(generator(z))).mean().backward()
+        optimisers[0].step()
+
+    return {"dcgan 32x32 b64 train": train}
+
+
+def denoising_unet():
+    """64 images of 16 pixels a side, cosine schedule, v prediction: a training step with Adam."""
+    shape = (64, 1, 16, 16)
+    x, epsilon = (torch.from_numpy(closed_form.data(name, shape)) for name in ("x", "epsilon"))
+    labels = torch.from_numpy(closed_form.classes("labels", 64, 11))
+    time = (1 + 15 * torch.arange(64)) / 1000
+    angle = (time + 0.008) / 1.008 * torch.pi / 2
+    a, sigma = (f(angle).view(-1, 1, 1, 1) for f in (torch.cos, torch.sin))
+    model = closed_form.fill(DenoisingUNet([32, 64], classes=10))
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+
+    def train():
+        optimiser.zero_grad(set_to_none=True)
+        said = model(a * x + sigma * epsilon, time, labels)
+        (said - (a * epsilon - sigma * x)).square().mean().backward()
+        optimiser.step()
+
+    return {"unet 16x16 b64 train": train}
+
+
 def samples(repetitions, run):
     """Milliseconds a call; the first two are not counted."""
     times = []
@@ -261,6 +316,7 @@ def reinforcement(repetitions):
 
 CASES = {
     "cnn": [lenet, resnet18, mobilenet_v2, unet],
+    "generative": [vae, dcgan, denoising_unet],
     "nn-core": [mlp, optimisers],
     "prep": [images],
     "sequence": [recurrent, gpt],

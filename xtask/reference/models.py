@@ -4,7 +4,10 @@ from collections import OrderedDict
 
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy, gelu, interpolate, max_pool2d, relu, scaled_dot_product_attention
+from torch.nn.functional import (
+    binary_cross_entropy_with_logits, cross_entropy, gelu, interpolate, leaky_relu, max_pool2d, one_hot, relu,
+    scaled_dot_product_attention, silu,
+)
 from torchvision.ops import FeaturePyramidNetwork
 
 
@@ -121,6 +124,8 @@ class FpnDecoder(nn.Module):
                 x = interpolate(conv(x), size, mode="bilinear", align_corners=False)
             total = total + x
         return self.output(total)
+
+
 class GptBlock(nn.Module):
     """Pre-norm attention and feed-forward layer without biases; keys and values so far may be passed in."""
 
@@ -168,3 +173,196 @@ class Gpt(nn.Module):
 
     def loss(self, inputs, targets):
         return cross_entropy(self(inputs).flatten(0, 1), targets.flatten())
+
+
+class DcganGenerator(nn.Module):
+    """Twin of `fornax_generative::DcganGenerator`."""
+
+    def __init__(self, channels, image_channels, noise, classes=0):
+        super().__init__()
+        pairs = list(zip([noise + classes, *channels], [*channels, image_channels]))
+        self.convs = nn.ModuleList(
+            nn.ConvTranspose2d(a, b, 4, *((2, 1) if i else (1, 0)), bias=False) for i, (a, b) in enumerate(pairs)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(c) for c in channels)
+        self.classes = classes
+
+    def forward(self, z, labels=None):
+        if labels is not None:
+            z = torch.cat([z, one_hot(labels, self.classes).to(z.dtype)], 1)
+        x = z[:, :, None, None]
+        for conv, norm in zip(self.convs, self.norms):
+            x = relu(norm(conv(x)))
+        return torch.tanh(self.convs[-1](x))
+
+
+class DcganCritic(nn.Module):
+    """Twin of `fornax_generative::DcganCritic`."""
+
+    def __init__(self, channels, image_channels, classes=0, norm=True):
+        super().__init__()
+        coarser = list(reversed(channels))
+        pairs = list(zip([image_channels + (classes > 0), *coarser], [*coarser, 1]))
+        last = len(pairs) - 1
+        self.convs = nn.ModuleList(
+            nn.Conv2d(a, b, 4, *((1, 0) if i == last else (2, 1)), bias=not norm) for i, (a, b) in enumerate(pairs)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(c) for c in coarser[1:] if norm)
+        if classes:
+            self.class_maps = nn.Parameter(torch.empty(classes, (4 * 2 ** len(channels)) ** 2))
+
+    def forward(self, x, labels=None):
+        if labels is not None:
+            x = torch.cat([x, self.class_maps[labels].view(len(x), 1, *x.shape[2:])], 1)
+        for i, conv in enumerate(self.convs[:-1]):
+            x = conv(x)
+            x = self.norms[i - 1](x) if i and self.norms else x
+            x = leaky_relu(x, 0.2)
+        return self.convs[-1](x).flatten(1)
+
+
+def time_embedding(time, units):
+    """Sines and cosines of the time at falling rates."""
+    rates = 1000 * torch.exp(-torch.log(torch.tensor(10_000.0)) * torch.arange(units // 2) / (units // 2))
+    angles = time[:, None] * rates.to(time.dtype)
+    return torch.cat([angles.sin(), angles.cos()], 1)
+
+
+class ResidualBlock(nn.Module):
+    """Twin of `fornax_generative::unet::ResidualBlock`, without dropout."""
+
+    def __init__(self, inputs, outputs, units, groups):
+        super().__init__()
+        self.norm1 = nn.GroupNorm(groups, inputs)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.embedding = nn.Linear(units, outputs)
+        self.norm2 = nn.GroupNorm(groups, outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else None
+
+    def forward(self, x, e):
+        inner = self.conv1(silu(self.norm1(x))) + self.embedding(e)[:, :, None, None]
+        inner = self.conv2(silu(self.norm2(inner)))
+        return (self.skip(x) if self.skip else x) + inner
+
+
+class MapAttention(nn.Module):
+    """Twin of `fornax_generative::unet::Attention`."""
+
+    def __init__(self, channels, groups):
+        super().__init__()
+        self.norm = nn.GroupNorm(groups, channels)
+        self.query_key_value = nn.Linear(channels, 3 * channels)
+        self.output = nn.Linear(channels, channels)
+
+    def forward(self, x):
+        query, key, value = self.query_key_value(self.norm(x).flatten(2).transpose(1, 2)).chunk(3, 2)
+        answer = self.output(scaled_dot_product_attention(query, key, value))
+        return x + answer.transpose(1, 2).reshape(x.shape)
+
+
+class DenoisingLevel(nn.Module):
+    """Twin of `fornax_generative::unet::Level`."""
+
+    def __init__(self, resize, blocks, attention):
+        super().__init__()
+        self.resize, self.blocks, self.attention = resize, nn.ModuleList(blocks), attention
+
+
+class DenoisingUNet(nn.Module):
+    """Twin of `fornax_generative::UNet`."""
+
+    def __init__(self, channels, image_channels=1, blocks=1, groups=8, classes=0):
+        super().__init__()
+        first, last = channels[0], channels[-1]
+        units = 4 * first
+        self.time1, self.time2 = nn.Linear(first, units), nn.Linear(units, units)
+        self.class_embedding = nn.Parameter(torch.zeros(classes + 1, units)) if classes else None
+        self.stem = nn.Conv2d(image_channels, first, 3, padding=1)
+        attention = lambda level, c: MapAttention(c, groups) if level + 1 == len(channels) else None
+        down, up, skips, width = [], [], [], first
+        for level, c in enumerate(channels):
+            resize = nn.Conv2d(width, width, 3, 2, 1) if level else None
+            inner = []
+            for _ in range(blocks):
+                inner.append(ResidualBlock(width, c, units, groups))
+                width = c
+                skips.append(c)
+            down.append(DenoisingLevel(resize, inner, attention(level, c)))
+        for level, c in reversed(list(enumerate(channels))):
+            resize = nn.Conv2d(width, width, 3, padding=1) if level + 1 < len(channels) else None
+            inner = []
+            for _ in range(blocks):
+                inner.append(ResidualBlock(width + skips.pop(), c, units, groups))
+                width = c
+            up.append(DenoisingLevel(resize, inner, attention(level, c)))
+        self.down, self.up = nn.ModuleList(down), nn.ModuleList(up)
+        self.middle1 = ResidualBlock(last, last, units, groups)
+        self.attention = MapAttention(last, groups)
+        self.middle2 = ResidualBlock(last, last, units, groups)
+        self.norm = nn.GroupNorm(groups, first)
+        self.output = nn.Conv2d(first, image_channels, 3, padding=1)
+
+    def forward(self, x, time, labels=None):
+        e = self.time2(silu(self.time1(time_embedding(time, self.time1.in_features))))
+        if labels is not None:
+            e = e + self.class_embedding[labels]
+        e, x, skips = silu(e), self.stem(x), []
+        for level in self.down:
+            x = level.resize(x) if level.resize else x
+            for block in level.blocks:
+                x = block(x, e)
+                x = level.attention(x) if level.attention else x
+                skips.append(x)
+        x = self.middle2(self.attention(self.middle1(x, e)), e)
+        for level in self.up:
+            x = level.resize(interpolate(x, scale_factor=2, mode="nearest")) if level.resize else x
+            for block in level.blocks:
+                x = block(torch.cat([x, skips.pop()], 1), e)
+                x = level.attention(x) if level.attention else x
+        return self.output(silu(self.norm(x)))
+
+
+class NamedLinear(nn.Module):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.linear = nn.Linear(inputs, outputs)
+
+
+class Layers(nn.Module):
+    def __init__(self, sizes):
+        super().__init__()
+        self.layers = nn.ModuleList(NamedLinear(a, b) for a, b in zip(sizes, sizes[1:]))
+
+
+class MlpDenoiser(nn.Module):
+    """Twin of `fornax_generative::MlpDenoiser`."""
+
+    def __init__(self, features, hidden, time_units, classes=0):
+        super().__init__()
+        self.network = Layers([features + time_units + classes, *hidden, features])
+        self.time_units, self.classes = time_units, classes
+
+    def forward(self, x, time, labels):
+        classes = one_hot(labels, self.classes + 1)[:, : self.classes].to(x.dtype)
+        x = torch.cat([x, time_embedding(time, self.time_units), classes], 1)
+        for layer in self.network.layers[:-1]:
+            x = silu(layer.linear(x))
+        return self.network.layers[-1].linear(x)
+
+
+class DenseVae(nn.Module):
+    """784-400-20, Bernoulli pixels."""
+
+    def __init__(self, inputs=784, hidden=400, latent=20):
+        super().__init__()
+        self.encoder, self.decoder = Layers([inputs, hidden, 2 * latent]), Layers([latent, hidden, inputs])
+
+    def loss(self, x, epsilon):
+        first, second = self.encoder.layers
+        mean, log_var = second.linear(gelu(first.linear(x))).chunk(2, 1)
+        z = mean + (log_var / 2).exp() * epsilon
+        first, second = self.decoder.layers
+        logits = second.linear(gelu(first.linear(z)))
+        fit = binary_cross_entropy_with_logits(logits, x, reduction="sum")
+        return (fit + 0.5 * (mean.square() + log_var.exp() - log_var - 1).sum()) / len(x)

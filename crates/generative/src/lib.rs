@@ -1,0 +1,47 @@
+#![doc = include_str!("../README.md")]
+
+pub mod autoencoder;
+pub mod balance;
+pub mod codebook;
+pub mod constraint;
+pub mod conv_autoencoder;
+pub mod dcgan;
+pub mod denoiser;
+pub mod diffusion;
+pub mod eigen;
+pub mod evaluation;
+pub mod flow;
+pub mod flow_matching;
+pub mod gan;
+pub mod latent;
+pub mod likelihood;
+pub mod made;
+pub mod maf;
+pub mod pixel_cnn;
+pub mod planar;
+pub mod real_nvp;
+mod seeding;
+pub mod spline;
+pub mod unet;
+pub mod vae;
+pub mod vq_vae;
+
+pub use autoencoder::{Autoencoder, AutoencoderConfig};
+pub use codebook::{Codebook, CodebookConfig};
+pub use constraint::Constraint;
+pub use conv_autoencoder::{ConvAutoencoder, ConvAutoencoderConfig};
+pub use dcgan::{DcganConfig, DcganCritic, DcganGenerator};
+pub use denoiser::{Denoiser, MlpDenoiser, MlpDenoiserConfig};
+pub use diffusion::{Diffusion, DiffusionConfig};
+pub use flow::Flow;
+pub use gan::{Critic, GanConfig, Generator};
+pub use likelihood::Likelihood;
+pub use made::{Made, MadeConfig};
+pub use maf::{Maf, MafConfig};
+pub use pixel_cnn::{PixelCnn, PixelCnnConfig};
+pub use planar::{PlanarFlow, PlanarFlowConfig};
+pub use real_nvp::{RealNvp, RealNvpConfig};
+pub use spline::{SplineFlow, SplineFlowConfig};
+pub use unet::{UNet, UNetConfig};
+pub use vae::{Vae, VaeConfig};
+pub use vq_vae::{VqVae, VqVaeConfig};
