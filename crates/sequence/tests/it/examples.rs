@@ -41,9 +41,9 @@ fn written(model: &Model, tokenizer: &Tokenizer, seed: u64, flags: &[&str]) -> S
     text.unwrap().strip_prefix("the ").unwrap().to_owned()
 }
 
-/// Nothing but letters, so that every token can be seen.
+/// Letters, and a token for what is none.
 fn letters_and(more: &str) -> Tokenizer {
-    TokenizerConfig { specials: Vec::new(), unknown: None, ..TokenizerConfig::characters() }
+    TokenizerConfig { specials: vec!["<unk>".to_owned()], ..TokenizerConfig::characters() }
         .train([format!("{LETTERS}{more}")])
         .unwrap()
 }
@@ -111,7 +111,10 @@ fn every_flag_does_what_it_says() {
     assert_ne!(text(3, &["--temperature", "1", "--repetition-penalty", "5"]), free);
     assert!(text(0, &["--max-tokens", "7"]).chars().count() <= 7);
 
-    let unique = format!("the {}", text(5, &["--no-repeat-ngram", "2", "--max-tokens", "60"]));
+    // A text in which every token can be seen: the unknown one is not written.
+    let flags = ["--no-repeat-ngram", "2", "--max-tokens", "60"];
+    let mut texts = (0..100).map(|seed| text(seed, &flags));
+    let unique = format!("the {}", texts.find(|text| text.chars().count() == 60).unwrap());
     let pairs: Vec<(char, char)> = unique.chars().zip(unique.chars().skip(1)).collect();
     for (i, pair) in pairs.iter().enumerate() {
         assert!(!pairs[..i].contains(pair), "{pair:?} twice in {unique:?}");
@@ -121,10 +124,10 @@ fn every_flag_does_what_it_says() {
     let end = free.find(&stop).unwrap();
     assert_eq!(text(3, &["--temperature", "1", "--stop", &stop, "--stop", "~never~"]), free[..end]);
 
-    let beams = |flags: &[&str]| text(0, &[&["--beams", "1", "--max-tokens", "12"], flags].concat());
-    assert_eq!(beams(&[]), greedy.chars().take(12).collect::<String>());
+    let short = text(0, &["--temperature", "0", "--max-tokens", "12"]);
+    assert_eq!(text(0, &["--beams", "1", "--max-tokens", "12"]), short);
     let wide = text(0, &["--beams", "4", "--max-tokens", "12", "--length-penalty", "2"]);
-    assert_eq!(wide.chars().count(), 12);
+    assert!((1..=12).contains(&wide.chars().count()), "{wide:?}");
 }
 
 #[test]
@@ -134,7 +137,7 @@ fn a_folder_of_hugging_faces_writes_on() {
     for file in ["config.json", "model.safetensors"] {
         fs::copy(fixture.join(file), folder.path().join(file)).unwrap();
     }
-    let tokenizer = letters_and("ABCDEFG");
+    let tokenizer = letters_and("ABCDEF");
     assert_eq!(tokenizer.vocab_size(), 37, "the fixture's tokens");
     tokenizer.save(&folder.path().join("tokenizer.json")).unwrap();
     let (model, tokenizer) = source::load(folder.path(), &Device::flex()).unwrap();

@@ -355,7 +355,8 @@ fn maps_of_a_memory_are_distributions_over_what_is_real() {
         // Where a token looks is settled before the next one is there, and depends on the token.
         let others = look(&[vec![1, 7, 2], vec![1, 9, 4]]);
         for (map, other) in maps.iter().zip(&others) {
-            let rows = |map: &Tensor<4>, from, count| -> Vec<f64> { map.clone().narrow(2, from, count).values() };
+            let rows =
+                |map: &Tensor<4>, from, count| -> Vec<f64> { map.clone().narrow(2, from, count).values() };
             assert_close(&map.clone().narrow(2, 0, 2), &rows(other, 0, 2), 1e-6, 1e-7);
             assert_ne!(rows(map, 2, 1), rows(other, 2, 1));
         }
