@@ -5,6 +5,7 @@
 
 use std::hint::black_box;
 
+use fornax_nn_core::weights::Weights;
 use fornax_prep::archive;
 use fornax_prep::image::cifar::{self, Cifar};
 use fornax_prep::image::csv::CsvSpec;
@@ -45,6 +46,7 @@ pub const TARGETS: &[Target] = &[
     ("frames", frames),
     ("zip", packed),
     ("tar", packed),
+    ("safetensors", safetensors),
     #[cfg(feature = "mp4")]
     ("mp4_boxes", film_index),
     #[cfg(feature = "mp4")]
@@ -188,6 +190,23 @@ pub fn packed(bytes: &[u8]) {
         assert!(
             entries.iter().all(|entry| !entry.name.split('/').any(|part| matches!(part, "" | "." | "..")))
         );
+    }
+}
+
+/// Files of weights: what the header promises must be there, and the same from a file as from memory.
+pub fn safetensors(bytes: &[u8]) {
+    let Ok(weights) = Weights::from_bytes("weights", bytes.to_vec()) else { return };
+    let file = Weights::open(support::file("weights", bytes)).expect("sound in memory, so sound in a file");
+    let names: Vec<&str> = weights.names().collect();
+    assert!(names.iter().copied().eq(file.names()));
+    for name in names {
+        let elements = weights.shape(name).map(|shape| shape.iter().product::<usize>());
+        assert!(elements.is_some_and(|elements| elements <= bytes.len()), "{name}: more elements than bytes");
+        if let Ok(values) = weights.tensor(name) {
+            assert_eq!(Some(values.num_elements()), elements, "{name}");
+            let again = file.tensor(name).expect("read from memory, so from a file");
+            assert_eq!(values.as_bytes(), again.as_bytes(), "{name}");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 """Tiny models in the folders that Hugging Face's libraries write, with closed-form weights.
 
-Run `python xtask/reference/pretrained.py` to write `crates/sequence/tests/fixtures/tiny-{gpt2,bert,sentences}`. Not part of
+Run `python xtask/reference/pretrained.py` to write `crates/sequence/tests/fixtures/tiny-{gpt2,bert,sentences}`, and
+`torch-recurrent`, files of torch.nn's recurrent layers as PyTorch drew them (seed 0), with an input and what they make of it. Not part of
 `cargo xtask parity`: another run learns another tokenizer. The parity scripts build the same models in memory, but read
 the sentence encoder's folder.
 """
@@ -69,6 +70,24 @@ def sentence_vectors():
     return model.encode(SENTENCES, convert_to_tensor=True)
 
 
+def write_recurrent(folder):
+    from safetensors.torch import save_file
+
+    folder.mkdir(exist_ok=True)
+    options = {"num_layers": 2, "bidirectional": True, "batch_first": True}
+    for name, make, more in [
+        ("rnn", torch.nn.RNN, {}), ("lstm", torch.nn.LSTM, {"proj_size": 3}), ("gru", torch.nn.GRU, {})
+    ]:
+        torch.manual_seed(0)
+        layer, x = make(4, 6, **options, **more), torch.randn(2, 5, 4)
+        with torch.no_grad():
+            output, last = layer(x)
+        hidden = last[0] if name == "lstm" else last
+        seen = {"input": x, "output": output, "hidden": hidden}
+        tensors = {key: value.contiguous() for key, value in {**layer.state_dict(), **seen}.items()}
+        save_file(tensors, str(folder / f"{name}.safetensors"))
+
+
 def write_encoder(folder):
     from transformers import BertTokenizerFast
 
@@ -82,6 +101,7 @@ if __name__ == "__main__":
     tiny_gpt2().save_pretrained(FIXTURES / "tiny-gpt2")
     tiny_bert().save_pretrained(FIXTURES / "tiny-bert")
     write_encoder(FIXTURES / "tiny-sentences")
+    write_recurrent(FIXTURES / "torch-recurrent")
     for extra in FIXTURES.glob("tiny-*/*"):
         if extra.name not in ("config.json", "model.safetensors", "tokenizer.json"):
             extra.unlink()

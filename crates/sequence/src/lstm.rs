@@ -25,7 +25,13 @@
 //!
 //! Along the cell the Jacobian is `∂c_t/∂c_(t−1) = diag f_t` plus what goes through the gates: with f near 1 an error passes
 //! hundreds of steps, the *constant error carousel* of the first paper. A network that starts with f = ½ forgets half at every
-//! step; a forget gate's bias of 1 ([`LstmConfig::forget_bias`]) starts it at f = 0.73, and tasks with long gaps train at all.
+//! step; a forget gate's bias of 1 ([`LstmConfig::forget_bias`]) starts it at f = 0.73, and tasks with long gaps train at all. A
+//! unit with a constant f forgets within 1/(1 − f) steps. *Chrono initialisation* ([`LstmConfig::chrono`]) turns that round:
+//! memories of 2 to T steps, each as likely as the other, and as much written as is forgotten:
+//!
+//! ```text
+//! b_f = ln u,   b_i = −b_f,   u uniform on [1, T − 1]        f = u / (1 + u), i = 1 − f while the rest is small
+//! ```
 //!
 //! **Variants.** *Peepholes* let the gates see the cell: `i` and `f` the old one, `o` the new one, each unit only its own, so
 //! that a gate can count. A *projection* makes h smaller than c: `h_t = W_hr (o_t ⊙ tanh c_t)`, fewer weights for the same
@@ -36,7 +42,8 @@
 //! <https://doi.org/10.1162/089976600300015015>; F. A. Gers, J. Schmidhuber, *Recurrent nets that time and count*, 2000
 //! <https://doi.org/10.1109/IJCNN.2000.861302>; H. Sak, A. Senior, F. Beaufays, 2014 (projections)
 //! <https://arxiv.org/abs/1402.1128>; R. Jozefowicz, W. Zaremba, I. Sutskever, 2015 (forget bias)
-//! <https://proceedings.mlr.press/v37/jozefowicz15.html>.
+//! <https://proceedings.mlr.press/v37/jozefowicz15.html>; C. Tallec, Y. Ollivier, *Can recurrent neural networks warp time?*,
+//! 2018 (chrono) <https://arxiv.org/abs/1804.11188>.
 //!
 //! ## Differs from the papers
 //!
@@ -47,7 +54,7 @@
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use fornax_nn_core::ConfigError;
 
 use crate::recurrent::{
@@ -82,6 +89,10 @@ pub struct LstmConfig {
     /// Added to the forget gate's bias at the beginning. Default: 0, as in PyTorch; Jozefowicz et al. advise 1.
     #[config(default = 0.0)]
     pub forget_bias: f64,
+    /// T, the steps a memory may have to last: the biases of forget and input gate begin as chrono initialisation has them. At
+    /// least 3. Default: they begin as in PyTorch.
+    #[config(default = "None")]
+    pub chrono: Option<usize>,
 }
 
 impl LstmConfig {
@@ -105,6 +116,13 @@ impl LstmConfig {
         if !self.forget_bias.is_finite() || (self.forget_bias != 0.0 && !self.bias) {
             let reason = format!("needs a finite number and bias = true, got {}", self.forget_bias);
             return Err(ConfigError::new("forget_bias", reason));
+        }
+        if let Some(longest) =
+            self.chrono.filter(|&longest| longest < 3 || !self.bias || self.forget_bias != 0.0)
+        {
+            let reason =
+                format!("needs at least 3 steps, bias = true and forget_bias = 0, got {longest} steps");
+            return Err(ConfigError::new("chrono", reason));
         }
         let directions = 1 + usize::from(self.bidirectional);
         let cells = input_sizes(self.input_size, self.output_size(), self.num_layers, directions)
@@ -168,20 +186,37 @@ pub struct LstmCell {
 impl LstmCell {
     fn new(input: usize, config: &LstmConfig, device: &Device) -> Self {
         let (hidden, output) = (config.hidden_size, config.output_size());
-        let bias = || uniform([4 * hidden], hidden, device);
-        let forget: Vec<f64> =
-            (0..4 * hidden).map(|row| if row / hidden == 1 { config.forget_bias } else { 0.0 }).collect();
-        let drawn: Tensor<1> = bias().val().detach().set_require_grad(false);
-        let forget = TensorData::new(forget, [4 * hidden]);
-        let forget = Tensor::from_data(forget, (&drawn.device(), drawn.dtype()));
-        let bias_ih = Param::from_tensor(drawn + forget);
+        let [bias_ih, bias_hh] = biases(config, device);
         Self {
             weight_ih: uniform([4 * hidden, input], hidden, device),
             weight_hh: uniform([4 * hidden, output], hidden, device),
-            bias_ih: config.bias.then_some(bias_ih),
-            bias_hh: config.bias.then(bias),
+            bias_ih: config.bias.then(|| Param::from_tensor(bias_ih)),
+            bias_hh: config.bias.then(|| Param::from_tensor(bias_hh)),
             weight_hr: config.proj_size.map(|size| uniform([size, hidden], hidden, device)),
             peephole: config.peephole.then(|| uniform([3, hidden], hidden, device)),
+        }
+    }
+}
+
+/// Both biases at the beginning, `[4 · hidden]`.
+fn biases(config: &LstmConfig, device: &Device) -> [Tensor<1>; 2] {
+    let hidden = config.hidden_size;
+    let drawn = || uniform::<1>([4 * hidden], hidden, device).val().detach().set_require_grad(false);
+    let (ih, hh) = (drawn(), drawn());
+    let like = (&ih.device(), ih.dtype());
+    let rest = |bias: &Tensor<1>| bias.clone().narrow(0, 2 * hidden, 2 * hidden);
+    match config.chrono {
+        Some(longest) => {
+            let spread = Distribution::Uniform(1.0, longest as f64 - 1.0);
+            let forget = Tensor::<1>::random([hidden], spread, like).log();
+            let none = Tensor::zeros([2 * hidden], like);
+            let ih = Tensor::cat(vec![forget.clone().neg(), forget, rest(&ih)], 0);
+            [ih, Tensor::cat(vec![none, rest(&hh)], 0)]
+        }
+        None => {
+            let shift = |row| if row / hidden == 1 { config.forget_bias } else { 0.0 };
+            let shift: Vec<f64> = (0..4 * hidden).map(shift).collect();
+            [ih + Tensor::from_data(TensorData::new(shift, [4 * hidden]), like), hh]
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::state_space::{StateSpace, StateSpaceConfig};
 pub enum Kind {
     /// [`Rnn`] with tanh.
     Rnn,
-    /// [`Lstm`] with a forget bias of 1.
+    /// [`Lstm`] with a forget bias of 1, or [`SequenceConfig::chrono`].
     Lstm,
     /// [`Gru`].
     Gru,
@@ -82,6 +82,10 @@ pub struct SequenceConfig {
     /// A second network reads from the end; not for [`Kind::Ssm`]. Default: PyTorch's.
     #[config(default = false)]
     pub bidirectional: bool,
+    /// Steps a memory may have to last, for [`Kind::Lstm`] alone: see [`LstmConfig::chrono`]. Default: a forget bias of 1
+    /// instead, Jozefowicz et al.'s.
+    #[config(default = "None")]
+    pub chrono: Option<usize>,
 }
 
 impl SequenceConfig {
@@ -96,7 +100,10 @@ impl SequenceConfig {
     ///
     /// [`ConfigError`] naming the first field that cannot be used.
     pub fn init(&self, device: &Device) -> Result<SequenceModel, ConfigError> {
-        let &Self { kind, input_size, hidden_size, num_layers, dropout, bidirectional } = self;
+        let &Self { kind, input_size, hidden_size, num_layers, dropout, bidirectional, chrono } = self;
+        if chrono.is_some() && kind != Kind::Lstm {
+            return Err(ConfigError::new("chrono", format!("is for lstm alone, got it for {kind}")));
+        }
         Ok(match kind {
             Kind::Rnn => SequenceModel::Rnn(
                 RnnConfig::new(input_size, hidden_size)
@@ -110,7 +117,8 @@ impl SequenceConfig {
                     .with_num_layers(num_layers)
                     .with_dropout(dropout)
                     .with_bidirectional(bidirectional)
-                    .with_forget_bias(1.0)
+                    .with_forget_bias(if chrono.is_some() { 0.0 } else { 1.0 })
+                    .with_chrono(chrono)
                     .init(device)?,
             ),
             Kind::Gru => SequenceModel::Gru(

@@ -10,6 +10,9 @@ pub struct History {
     parameters: Vec<Parameter>,
     samples: Vec<Sample>,
     breakdown: Option<Breakdown>,
+    /// The latest looks through time.
+    #[serde(default)]
+    reaches: Vec<Reach>,
     /// Steps between samples now; 0 before a monitor has taken it over.
     pub(super) stride: usize,
     /// Losses since the last sample.
@@ -103,6 +106,24 @@ pub struct Units {
     pub saturated: f64,
 }
 
+/// How far back through time a gradient reached, at one step of the training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reach {
+    /// Step it was looked at.
+    pub step: usize,
+    /// Steps of time there were.
+    pub lags: usize,
+    /// Mean norm over the nearest third of them.
+    #[serde(with = "null_as_nan")]
+    pub near: f64,
+    /// Mean norm over the farthest third of them.
+    #[serde(with = "null_as_nan")]
+    pub far: f64,
+    /// What is left of it after one more step, by the slope of the logarithm over all lags whose norm is not 0.
+    #[serde(with = "null_as_nan")]
+    pub per_step: f64,
+}
+
 /// The NaN or infinity that ended the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Breakdown {
@@ -158,6 +179,11 @@ impl History {
     /// What ended the run, if something did.
     pub fn breakdown(&self) -> Option<&Breakdown> {
         self.breakdown.as_ref()
+    }
+
+    /// The latest looks of [`Monitor::through_time`](super::Monitor::through_time), oldest first.
+    pub fn reaches(&self) -> &[Reach] {
+        &self.reaches
     }
 
     /// Layers that learn, in the order the module declares them.
@@ -264,6 +290,13 @@ impl History {
 
     pub(super) fn push(&mut self, sample: Sample) {
         self.samples.push(sample);
+    }
+
+    /// Keeps the latest `capacity` of them.
+    pub(super) fn push_reach(&mut self, reach: Reach, capacity: usize) {
+        self.reaches.push(reach);
+        let surplus = self.reaches.len().saturating_sub(capacity);
+        self.reaches.drain(..surplus);
     }
 
     pub(super) fn break_down(&mut self, breakdown: Breakdown) {

@@ -38,13 +38,15 @@
 //! | high layers change much while low ones change little or not | [`Flag::LowLayersStarved`] |
 //! | weights become 0 during training | [`Flag::WeightsReachZero`] |
 //! | learning is slow and may stagnate early | [`Flag::Stalled`] |
+//! | in a recurrent network: late inputs count, early ones do not | [`Flag::FadesThroughTime`] |
 //!
 //! *Causes.* Sigmoid-like functions squeeze all inputs into a short interval: σ' = σ(1 − σ) ≤ ¼, so every
 //! such layer costs the gradient a factor of four or more unless ‖W‖ > 4 makes up for it; and large
 //! inputs *saturate* them, where φ' is almost 0. ReLU has no such upper end but a unit whose input
 //! is negative for every example is *dead*: it passes nothing. *Remedies*: ReLU and its relatives, He or
 //! Xavier initialisation, normalisation layers, residual connections, and in recurrent networks gates
-//! (LSTM) or short truncation.
+//! (LSTM) or short truncation. A recurrent network has the same weights at every step, so the norms of its layers' gradients do
+//! not show where in time a gradient was lost: [`Monitor::through_time`] is told them by time lag.
 //!
 //! ## Exploding
 //!
@@ -121,7 +123,7 @@ use crate::activation::{Activation, Interval};
 use crate::config::ConfigError;
 use crate::gradient::{NonFinite, square_sum};
 
-pub use history::{Breakdown, HeatMap, History, Norms, Parameter, Quantity, Sample, Units};
+pub use history::{Breakdown, HeatMap, History, Norms, Parameter, Quantity, Reach, Sample, Units};
 pub use verdict::{Cause, Flag, LayerState, Rising, Verdict};
 
 /// When to look and what to call ill; pure data, built by [`init`](Self::init).
@@ -145,7 +147,7 @@ pub struct HealthConfig {
     #[config(default = 20)]
     pub window: usize,
     /// Low layers are starved when their relative gradient ‖g‖/‖w‖ is below this share of the high
-    /// layers'. Default: 1e-3, at which the top makes a thousand steps to the bottom's one: by the time
+    /// layers', and early steps of time when theirs is below this share of the late steps'. Default: 1e-3, at which the top makes a thousand steps to the bottom's one: by the time
     /// training ends the bottom is still its random self. Five sigmoid layers at φ' = ¼ get there.
     #[config(default = 1e-3)]
     pub starved_ratio: f64,
@@ -437,6 +439,17 @@ impl Monitor {
         self.history.push(sample);
         if self.history.samples().len() >= self.config.capacity {
             self.history.thin();
+        }
+    }
+
+    /// Looks at a recurrent network through time: `norms[k]` is that of the derivative of what it says at the end by its input,
+    /// or its state, k steps before.
+    ///
+    /// Call it now and then, such as once an epoch: it is a forward and a backward pass of its own. The latest
+    /// [`window`](HealthConfig::window) looks are kept. Fewer than three lags are not recorded.
+    pub fn through_time(&mut self, step: usize, norms: &[f64]) {
+        if let Some(reach) = verdict::reach(step, norms) {
+            self.history.push_reach(reach, self.config.window);
         }
     }
 

@@ -247,6 +247,41 @@ fn a_flat_loss_is_stalled_only_if_the_gradient_fades_on_the_way_down() {
 }
 
 #[test]
+fn a_gradient_that_fades_through_time_is_told_from_one_that_lasts() {
+    let device = Device::flex().autodiff();
+    let model = LinearConfig::new(1, 1).init(&device);
+    let looked = |kept: &dyn Fn(usize) -> f64| {
+        let mut monitor = every(1).init().unwrap();
+        for step in 0..40 {
+            monitor.before(step, 0.9_f32.powi(step as i32), &model, &GradientsParams::new());
+            monitor.after(&model);
+            let kept = kept(step);
+            monitor.through_time(step, &(0..100).map(|lag| 3.0 * kept.powi(lag)).collect::<Vec<_>>());
+        }
+        assert_eq!(monitor.history().reaches().len(), 20, "the window");
+        let text = to_json(monitor.history()).unwrap();
+        assert_eq!(&from_json::<History>(&text).unwrap(), monitor.history());
+        monitor.verdict()
+    };
+    let verdict = looked(&|_| 0.6);
+    let [Flag::FadesThroughTime { lags: 100, near, far, ratio, per_step }] = verdict.flags() else {
+        panic!("{verdict}")
+    };
+    // 3 · Σ 0.6ᵏ / 33 over 33 lags, once from lag 0 and once from lag 67.
+    let mean = 3.0 * (1.0 - 0.6_f64.powi(33)) / (0.4 * 33.0);
+    assert!((near / mean - 1.0).abs() < 1e-9, "{near:e}");
+    assert!((far / (mean * 0.6_f64.powi(67)) - 1.0).abs() < 1e-9, "{far:e}");
+    assert!((ratio * near / far - 1.0).abs() < 1e-9 && (per_step - 0.6).abs() < 1e-9, "{ratio} {per_step}");
+    assert_eq!(verdict.name(), "vanishing");
+    assert!(verdict.to_string().contains("0.60 per step"), "{verdict}");
+    assert!(verdict.remedies()[0].contains("LSTM"));
+    assert_eq!(looked(&|_| 0.95).name(), "healthy");
+    // What faded at first and does so no longer is healthy: only the latest looks count.
+    assert_eq!(looked(&|step| if step < 25 { 0.6 } else { 0.99 }).name(), "healthy");
+    assert_eq!(looked(&|_| 0.0).name(), "vanishing");
+}
+
+#[test]
 fn an_avalanche_is_told_from_a_spike() {
     let even = |_: usize, _: usize| (0.1, 1.0);
     let avalanche = synthetic(40, |i| if i < 30 { 1.0 } else { 50.0 }, even);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HealthConfig, History, Norms, Sample};
+use super::{HealthConfig, History, Norms, Reach, Sample};
 
 /// Samples whose median stands for "the beginning".
 const BEGINNING: usize = 3;
@@ -96,6 +96,19 @@ pub enum Flag {
         recent: f64,
         /// Steps looked at.
         steps: usize,
+    },
+    /// Vanishing: of what is decided at the end hardly any gradient reaches the early steps of time.
+    FadesThroughTime {
+        /// Steps of time looked at.
+        lags: usize,
+        /// Mean norm over the nearest third of them, at the last look.
+        near: f64,
+        /// Mean norm over the farthest third of them, at the last look.
+        far: f64,
+        /// Far over near; the median over the window.
+        ratio: f64,
+        /// What is left of the gradient after one more step back, at the last look.
+        per_step: f64,
     },
     /// Exploding: parameters grow exponentially, ‖w‖ ∝ e^(rate · step).
     ExponentialGrowth {
@@ -245,6 +258,12 @@ impl Flag {
                 "run a learning rate range test: the rate may be far too low",
                 "use leaky ReLU if units are dead",
             ],
+            Self::FadesThroughTime { .. } => &[
+                "use gates: an LSTM whose forget gate begins near 1, or a GRU",
+                "let the memory begin as long as the sequence: chrono initialisation",
+                "look back by attention instead of carrying a state",
+                "begin with a recurrent matrix that is orthogonal, or the identity with ReLU",
+            ],
             Self::ExponentialGrowth { .. } => &[
                 "lower the learning rate: it exceeds 2 / curvature",
                 "clip the gradient by its global norm",
@@ -305,6 +324,11 @@ impl fmt::Display for Flag {
                 100.0 * total,
                 100.0 * recent
             ),
+            Self::FadesThroughTime { lags, near, far, per_step, .. } => write!(
+                f,
+                "gradient fades through time: norm {near:.1e} over the nearest third of {lags} steps back, \
+                 {far:.1e} over the farthest, {per_step:.2} per step"
+            ),
             Self::ExponentialGrowth { layer, doubling_steps, fit, from, to, .. } => write!(
                 f,
                 "weights of {layer} grow exponentially: norm {from:.3e} to {to:.3e}, doubling in \
@@ -354,6 +378,7 @@ impl History {
             flags.extend(starved.and_then(|ratio| self.low_layers_starved(ratio, config)));
             flags.extend(self.weights_reach_zero(config));
             flags.extend(self.stalled(starved, config));
+            flags.extend(self.fades_through_time(config));
         }
         if flags.iter().any(Flag::is_exploding) {
             Verdict::Exploding { flags, causes: self.large_first_gradient().into_iter().collect() }
@@ -485,6 +510,13 @@ impl History {
         (slow && (fades || gone)).then_some(Flag::Stalled { first_loss, last_loss, total, recent, steps })
     }
 
+    fn fades_through_time(&self, config: &HealthConfig) -> Option<Flag> {
+        let ratios = self.reaches().iter().filter(|reach| reach.near > 0.0);
+        let ratio = median(ratios.map(|reach| reach.far / reach.near))?;
+        let &Reach { lags, near, far, per_step, .. } = self.reaches().last()?;
+        (ratio < config.starved_ratio).then_some(Flag::FadesThroughTime { lags, near, far, ratio, per_step })
+    }
+
     fn exponential_growth(&self, config: &HealthConfig) -> Option<Flag> {
         let window = self.window(config);
         if window.len() < 5 {
@@ -553,6 +585,24 @@ impl History {
         }
         causes
     }
+}
+
+/// What norms by time lag come down to; nothing with fewer than three.
+pub(super) fn reach(step: usize, norms: &[f64]) -> Option<Reach> {
+    let third = norms.len() / 3;
+    if third == 0 {
+        return None;
+    }
+    let mean = |norms: &[f64]| norms.iter().sum::<f64>() / third as f64;
+    let logs = norms.iter().enumerate().filter(|(_, norm)| norm.is_finite() && **norm > 0.0);
+    let logs: Vec<(f64, f64)> = logs.map(|(lag, norm)| (lag as f64, norm.ln())).collect();
+    Some(Reach {
+        step,
+        lags: norms.len(),
+        near: mean(&norms[..third]),
+        far: mean(&norms[norms.len() - third..]),
+        per_step: line_fit(&logs).0.exp(),
+    })
 }
 
 struct Jump {

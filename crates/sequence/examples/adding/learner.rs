@@ -40,10 +40,18 @@ pub(crate) struct Learner {
 }
 
 impl Learner {
-    pub(crate) fn new(kind: Kind, hidden: usize, device: &Device) -> Result<Self, ConfigError> {
+    /// An LSTM begins with memories of up to `length` steps.
+    pub(crate) fn new(
+        kind: Kind,
+        hidden: usize,
+        length: usize,
+        device: &Device,
+    ) -> Result<Self, ConfigError> {
+        let chrono = (kind == Kind::Lstm && length > 2).then_some(length);
+        let body = SequenceConfig::new(kind, 2, hidden).with_chrono(chrono);
         Ok(Self {
             kind,
-            model: ManyToOneConfig::new(SequenceConfig::new(kind, 2, hidden), 1).init(device)?,
+            model: ManyToOneConfig::new(body, 1).init(device)?,
             optim: AdamConfig::new().init()?,
             monitor: HealthConfig::new().init()?,
             loss: f64::NAN,
@@ -101,8 +109,10 @@ impl Learner {
         regression_loss(self.model.valid().forward(inputs, None), sums).into_scalar()
     }
 
-    /// How far back its gradient reaches now.
-    pub(crate) fn reach(&self, inputs: Tensor<3>) -> Vec<f64> {
-        gradient_by_lag(&self.model.body, inputs)
+    /// How far back its gradient reaches now; the monitor is told.
+    pub(crate) fn look_back(&mut self, step: usize, inputs: Tensor<3>) -> Vec<f64> {
+        let norms = gradient_by_lag(&self.model.body, inputs);
+        self.monitor.through_time(step, &norms);
+        norms
     }
 }

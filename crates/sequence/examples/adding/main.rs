@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use burn::module::Module;
 use clap::Parser;
+use fornax_nn_core::schedule::ScheduleConfig;
 use fornax_nn_core::train::{Run, RunArgs, Target, cli};
 use fornax_prep::Key;
 use fornax_prep::worlds::tasks::AddingTask;
@@ -38,7 +39,7 @@ struct Settings {
     #[arg(long, default_value_t = 100)]
     length: usize,
     /// Updates, in epochs of a hundred
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 15)]
     epochs: usize,
     /// Sequences per update
     #[arg(long, default_value_t = 32)]
@@ -46,8 +47,8 @@ struct Settings {
     /// Units of each network
     #[arg(long, default_value_t = 48)]
     hidden: usize,
-    /// Learning rate of Adam
-    #[arg(long, default_value_t = 4e-3)]
+    /// Highest learning rate of Adam
+    #[arg(long, default_value_t = 1e-2)]
     lr: f64,
     /// Longest gradient
     #[arg(long, default_value_t = 1.0)]
@@ -69,10 +70,14 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     device.seed(run.seed());
     let mut learners = Vec::new();
     for kind in KINDS {
-        learners.push(Learner::new(kind, settings.hidden, &device)?);
+        learners.push(Learner::new(kind, settings.hidden, settings.length, &device)?);
     }
     let fresh = batch(task, unseen, 16, &device).0;
-    let before: Vec<Vec<f64>> = learners.iter().map(|learner| learner.reach(fresh.clone())).collect();
+    let before: Vec<Vec<f64>> =
+        learners.iter_mut().map(|learner| learner.look_back(0, fresh.clone())).collect();
+    let total = settings.epochs * 100;
+    let schedule =
+        ScheduleConfig::cosine(total.max(2) - 1).with_warm_up(total.clamp(1, 50)).init(settings.lr)?;
     if let Some(saved) = run.resume() {
         learners = learners.into_iter().map(|learner| learner.restored(&saved)).collect::<Result<_, _>>()?;
     }
@@ -80,7 +85,7 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
         for _ in run.batches(100, 1)? {
             let step = run.progress().step;
             let (x, y) = batch(task, key.fold(step), settings.batch_size as u64, &device);
-            let rates = (settings.lr, settings.clip);
+            let rates = (schedule.lr(step as usize), settings.clip);
             learners = learners
                 .into_iter()
                 .map(|learner| learner.step(step as usize, rates, x.clone(), y.clone()))
@@ -90,13 +95,18 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
         }
         let (x, y) = batch(task, unseen, UNSEEN, &device.clone().inner());
         let errors: [f64; 3] = std::array::from_fn(|i| learners[i].error(x.clone(), y.clone()));
+        for learner in &mut learners {
+            learner.look_back(run.progress().step as usize, fresh.clone());
+        }
         run.log("test", std::array::from_fn::<_, 3, _>(|i| (KINDS[i].name(), errors[i])))?;
         run.finish_epoch(|s| learners.iter().try_fold(s, |s, learner| learner.save(s)))?;
     }
 
     let (x, y) = batch(task, unseen, UNSEEN, &device.clone().inner());
     let errors: Vec<f64> = learners.iter().map(|learner| learner.error(x.clone(), y.clone())).collect();
-    let after: Vec<Vec<f64>> = learners.iter().map(|learner| learner.reach(fresh.clone())).collect();
+    let steps = run.progress().step as usize;
+    let after: Vec<Vec<f64>> =
+        learners.iter_mut().map(|learner| learner.look_back(steps, fresh.clone())).collect();
     pictures::draw(&mut run, &before, &after)?;
     let verdicts: Vec<_> = learners.iter().map(|learner| learner.monitor.verdict()).collect();
     let text: Vec<String> =
@@ -106,16 +116,19 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
         run.check("mse_lstm", errors[1], Target::at_most(0.005));
         run.check("mse_gru", errors[2], Target::at_most(0.005));
         run.check("mse_rnn", errors[0], Target::at_least(0.5 * AddingTask::BASELINE));
+        let vanishes = f64::from(u8::from(verdicts[0].name() == "vanishing"));
+        run.check("verdict_rnn is vanishing", vanishes, Target::at_least(1.0));
     }
     // How much of the gradient is left at the far end, as a share of that at the near one.
     let left = |norms: &[f64]| norms[norms.len() - 1] / norms[0];
     let sentence = format!(
-        "Squared error over {} steps: LSTM {:.4}, GRU {:.4}, plain network {:.4} (always saying 1: {:.4}); gradients by lag: {}",
+        "Squared error over {} steps: LSTM {:.4}, GRU {:.4}, plain network {:.4} (always saying 1: {:.4}; its gradients: {}); by lag: {}",
         settings.length,
         errors[1],
         errors[2],
         errors[0],
         AddingTask::BASELINE,
+        verdicts[0].name(),
         run.path("gradient_by_lag.png").display()
     );
     let figures = json!({

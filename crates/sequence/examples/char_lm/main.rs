@@ -1,29 +1,36 @@
 //! A language model that learns the project's own documentation, or a text of yours, character by character, and writes on.
 
 mod carry;
+#[path = "../common/corpus.rs"]
 mod corpus;
+mod learning;
+#[path = "../common/model.rs"]
+mod model;
 mod report;
+mod settings;
+mod text;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use burn::module::Module;
 use clap::Parser;
-use fornax_nn_core::optim::AdamWConfig;
-use fornax_nn_core::schedule::ScheduleConfig;
 use fornax_nn_core::train::{Run, RunArgs, Target, cli};
-use fornax_prep::text::TextLanes;
-use fornax_sequence::language::{Stretch, train_step};
+use fornax_sequence::language::Stretch;
 use fornax_sequence::metric::bits_per_char;
-use fornax_sequence::{Kind, LanguageConfig};
-use serde::Serialize;
 use serde_json::json;
 
 use corpus::Corpus;
+use settings::{PERIOD, Settings};
+use text::Text;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// Teach a recurrent network to write, one character after the other
+/// Batches of unseen text after every epoch; at the end it is all.
+const GLANCE: usize = 10;
+
+/// Teach a network to write, one character after the other
+///
+/// Recurrent networks read the text in order and carry their state along; --model gpt looks through windows at random places,
+/// with the sizes of nanoGPT's example for a CPU. The generate example writes on with a finished run (--from DIR).
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -32,110 +39,71 @@ struct Args {
     settings: Settings,
 }
 
-#[derive(clap::Args, Serialize)]
-struct Settings {
-    /// Network: rnn, lstm, gru or ssm
-    #[arg(long, default_value = "lstm")]
-    model: Kind,
-    /// A text file of your own (UTF-8)
-    #[arg(long, value_name = "FILE")]
-    data: Option<PathBuf>,
-    /// Readings of the text
-    #[arg(long, default_value_t = 40)]
-    epochs: usize,
-    /// Places of the text read at once
-    #[arg(long, default_value_t = 16)]
-    batch_size: usize,
-    /// Characters of a stretch: how far back gradients reach
-    #[arg(long, default_value_t = 48)]
-    steps: usize,
-    /// Units of the state
-    #[arg(long, default_value_t = 160)]
-    hidden: usize,
-    /// Layers
-    #[arg(long, default_value_t = 1)]
-    layers: usize,
-    /// Probability of dropping a unit
-    #[arg(long, default_value_t = 0.2)]
-    dropout: f64,
-    /// Highest learning rate
-    #[arg(long, default_value_t = 4e-3)]
-    lr: f64,
-    /// Longest gradient
-    #[arg(long, default_value_t = 1.0)]
-    clip: f64,
-    /// Temperature of the samples
-    #[arg(long, default_value_t = 0.7)]
-    temperature: f64,
-}
-
 fn main() -> ExitCode {
     cli::main(|args: Args| train(args))
 }
 
-fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
-    if args.quick {
-        (settings.epochs, settings.hidden) = (settings.epochs.min(1), settings.hidden.min(48));
-    }
+fn train(Args { run: args, settings }: Args) -> Outcome<()> {
+    let sizes = settings.sizes(args.quick);
     let flat = args.device.open()?;
     let corpus = Corpus::load(settings.data.as_deref())?;
-    let lanes = TextLanes::new(corpus.train.clone(), settings.batch_size, settings.steps)?;
-    let unseen = TextLanes::new(corpus.val.clone(), settings.batch_size.min(8), settings.steps)?;
-    let config = LanguageConfig::new(settings.model, corpus.vocabulary.len())
-        .with_hidden_size(settings.hidden)
-        .with_num_layers(settings.layers)
-        .with_dropout(settings.dropout);
-    let mut run = Run::open(
-        "char_lm",
-        &args,
-        &json!({"settings": settings, "epochs": settings.epochs, "model": config}),
-    )?;
+    let text = Text::new(&corpus, &sizes)?;
+    let config = sizes.model(corpus.tokenizer.vocab_size());
+    let recorded = json!({"settings": settings, "sizes": sizes, "epochs": sizes.epochs, "model": config});
+    let mut run = Run::open("char_lm", &args, &recorded)?;
+    config.save(run.dir(), &corpus.tokenizer)?;
     let device = flat.clone().autodiff();
     device.seed(run.seed());
-    let (mut model, mut optim) = (config.init(&device)?, AdamWConfig::new().init()?);
+    let mut model = config.init(&device)?;
+    let mut optim = model.optimizer()?;
     let mut states = None;
     if let Some(saved) = run.resume() {
-        (model, optim) = (saved.module("model", model)?, saved.optimizer("optimizer", optim)?);
+        (model, optim) = (model.restored(&saved)?, saved.optimizer("optimizer", optim)?);
         states = carry::restore(saved.json("states")?, &device);
     }
-    let total = settings.epochs * lanes.len();
-    let schedule =
-        ScheduleConfig::cosine(total.max(2) - 1).with_warm_up(total.clamp(1, 50)).init(settings.lr)?;
-    for _epoch in run.epochs(settings.epochs) {
-        // The order of the text, whatever the order of the pass: a state fits only what comes next.
-        for _ in run.batches(lanes.len(), 1)? {
-            let index = run.progress().step_in_epoch as usize;
-            let carried = states.take().filter(|_| index > 0);
-            let (inputs, targets) = lanes.batch(index, &device);
+    let schedule = sizes.schedule()?;
+    for _epoch in run.epochs(sizes.epochs) {
+        for _ in run.batches(PERIOD, 1)? {
+            let at = run.progress().step as usize;
+            let ((inputs, targets), goes_on) = text.batch(&corpus, at, run.seed(), &device);
+            let carried = states.take().filter(|_| goes_on);
             device.seed(run.step_seed());
-            let rates = (schedule.lr(run.progress().step as usize), settings.clip);
-            let step = train_step(model, &mut optim, rates, Stretch { inputs, targets }, carried);
-            let (trained, loss, after) = run.guard(step)?;
-            (model, states) = (trained, Some(after));
+            let rates = (schedule.lr(at), settings.clip);
+            let step = model.learn(&mut optim, rates, Stretch { inputs, targets }, carried);
+            let loss;
+            (model, loss, states) = run.guard(step)?;
             run.step([("loss", f64::from(loss))])?;
             run.checkpoint_if_due(|s| {
                 let states = carry::save(states.as_deref());
-                s.module("model", &model)?.optimizer("optimizer", &optim)?.json("states", &states)
+                model.save(s)?.optimizer("optimizer", &optim)?.json("states", &states)
             })?;
         }
-        let loss = report::validate(&model.valid(), &unseen, &flat);
+        let trained = model.valid();
+        let loss = trained.loss(text.unseen(&corpus, GLANCE, &flat));
         run.log("train", [("mean_loss", run.epoch_mean("loss"))])?;
         run.log("val", [("loss", loss), ("bits_per_char", bits_per_char(loss, 1, 1))])?;
-        report::sample(&model.valid(), &corpus, settings.temperature, &run)?;
+        report::sample(&trained, &corpus, settings.temperature, &run)?;
         run.finish_epoch(|s| {
-            s.module("model", &model)?.optimizer("optimizer", &optim)?.json("states", &carry::save(None))
+            let states = carry::save(states.as_deref());
+            model.save(s)?.optimizer("optimizer", &optim)?.json("states", &states)
         })?;
     }
 
     report::curves(&mut run, settings.model, corpus.train.len())?;
-    let loss = report::validate(&model.valid(), &unseen, &flat);
+    let loss = model.valid().loss(text.unseen(&corpus, usize::MAX, &flat));
     let bits = bits_per_char(loss, 1, 1);
     if settings.data.is_none() {
         run.check("bits_per_char", bits, Target::at_most(if args.quick { 5.5 } else { 3.0 }));
     }
+    if let Some(target) = settings.target {
+        run.check("val_loss", loss, Target::at_most(target));
+    }
     let written = run.path("samples.txt");
     let sentence =
         format!("{bits:.3} bits a character on text never seen; what it writes: {}", written.display());
-    let figures = json!({"val_loss": loss, "bits_per_char": bits, "vocabulary": corpus.vocabulary.len()});
+    let figures = json!({
+        "val_loss": loss, "bits_per_char": bits, "vocabulary": corpus.tokenizer.vocab_size(),
+        "characters": corpus.train.len(),
+    });
     Ok(run.finish(model.num_params(), figures, sentence)?)
 }

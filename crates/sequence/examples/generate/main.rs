@@ -1,6 +1,9 @@
 //! A small GPT learns letters and writes on; or a trained one does.
 
+#[path = "../common/corpus.rs"]
 mod corpus;
+#[path = "../common/model.rs"]
+mod model;
 mod pictures;
 mod source;
 mod writing;
@@ -17,6 +20,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use corpus::Corpus;
+use model::{Model, ModelConfig};
 use writing::Sampling;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -30,8 +34,8 @@ struct Args {
     settings: Settings,
     #[command(flatten)]
     sampling: Sampling,
-    /// Write with the model in DIR instead of training: a finished run of this example, or config.json, model.safetensors
-    /// and tokenizer.json of a GPT-2
+    /// Write with the model in DIR instead of training: a run of this example or of char_lm, or config.json,
+    /// model.safetensors and tokenizer.json of a GPT-2
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
 }
@@ -60,7 +64,11 @@ fn main() -> ExitCode {
         Some(folder) => {
             let device = args.run.device.open()?;
             let (model, tokenizer) = source::load(folder, &device)?;
-            let text = writing::write(&model, &tokenizer, &args.sampling, args.run.seed, true)?;
+            let (sampling, seed) = (&args.sampling, args.run.seed);
+            let text = match &model {
+                Model::Gpt(model) => writing::write(model, &tokenizer, sampling, seed, true)?,
+                Model::Recurrent(model) => writing::write(model, &tokenizer, sampling, seed, true)?,
+            };
             if text.is_empty() { Err("nothing was written: raise --max-tokens".into()) } else { Ok(()) }
         }
         None => train(args),
@@ -75,8 +83,9 @@ fn train(Args { run: args, mut settings, sampling, .. }: Args) -> Outcome<()> {
     let device = args.device.open()?.autodiff();
     let corpus = Corpus::load(settings.data.as_deref())?;
     let config = GptConfig::nano(corpus.tokenizer.vocab_size());
+    corpus.enough_for(config.context)?;
     let mut run = Run::open("generate", &args, &settings)?.log_every_steps(10);
-    source::save(run.dir(), &config, &corpus.tokenizer)?;
+    ModelConfig::Gpt(config.clone()).save(run.dir(), &corpus.tokenizer)?;
 
     device.seed(run.seed());
     let mut model = config.init(&device)?;
@@ -91,7 +100,7 @@ fn train(Args { run: args, mut settings, sampling, .. }: Args) -> Outcome<()> {
         // One pass over as many windows as there are steps to fill, each at a random place.
         for windows in run.batches(settings.iterations * settings.batch_size, settings.batch_size)? {
             let lr = schedule.lr(run.progress().step as usize);
-            let (inputs, targets) = corpus.random(&windows, config.context, run.seed(), &device);
+            let (inputs, targets) = corpus.random(windows, config.context, run.seed(), &device);
             let batch = Batch { inputs, targets, real: None };
             let (trained, loss) = run.guard(train_step(model, &mut optim, lr, batch))?;
             model = trained;
@@ -128,7 +137,7 @@ fn train(Args { run: args, mut settings, sampling, .. }: Args) -> Outcome<()> {
 fn validation_loss(model: &Gpt, corpus: &Corpus) -> f64 {
     let device = model.tokens.weight.device();
     let (mut sum, mut count) = (0.0, 0);
-    for (inputs, targets) in corpus.validation_batches(model.config.context, &device) {
+    for (inputs, targets) in corpus.validation_batches(model.config.context, usize::MAX, &device) {
         let windows = inputs.dims()[0];
         sum += windows as f64 * loss(model, Batch { inputs, targets, real: None }).into_scalar::<f64>();
         count += windows;

@@ -8,29 +8,21 @@ use fornax_nn_core::config;
 use fornax_nn_core::train::checkpoint::newest;
 use fornax_prep::Limits;
 use fornax_prep::text::Tokenizer;
-use fornax_sequence::gpt::{Gpt, GptConfig};
+use fornax_sequence::gpt::Gpt;
 
 use super::Outcome;
+use super::model::{MODEL, Model, ModelConfig, TOKENIZER};
 
-/// The model's sizes, beside a run's own `config.json`.
-const MODEL: &str = "model.json";
-const TOKENIZER: &str = "tokenizer.json";
-
-/// Writes beside the checkpoints what it takes to read them.
-pub(crate) fn save(dir: &Path, model: &GptConfig, tokenizer: &Tokenizer) -> Outcome<()> {
-    std::fs::write(dir.join(MODEL), config::to_json(model)? + "\n")?;
-    Ok(tokenizer.save(&dir.join(TOKENIZER))?)
-}
-
-/// A run directory has a `model.json`, a folder of Hugging Face's has none.
-pub(crate) fn load(dir: &Path, device: &Device) -> Outcome<(Gpt, Tokenizer)> {
+/// The newest checkpoint of a run of this example or of `char_lm`, or a GPT-2 as Hugging Face's libraries write it: its folder
+/// has no `model.json`.
+pub(crate) fn load(dir: &Path, device: &Device) -> Outcome<(Model, Tokenizer)> {
     let tokenizer = Tokenizer::load(&dir.join(TOKENIZER), &Limits::default())?;
     if !dir.join(MODEL).exists() {
-        return Ok((Gpt::from_safetensors(dir, device)?.valid(), tokenizer));
+        return Ok((Model::Gpt(Gpt::from_safetensors(dir, device)?.valid()), tokenizer));
     }
-    let model = config::read::<GptConfig>(dir.join(MODEL))?.init(device)?;
+    let model = config::read::<ModelConfig>(dir.join(MODEL))?.init(device)?;
     let Some(saved) = newest(&dir.join("checkpoints"))?.loaded else {
         return Err(format!("{}: no checkpoint yet", dir.display()).into());
     };
-    Ok((saved.module("model", model)?.valid(), tokenizer))
+    Ok((model.restored(&saved)?.valid(), tokenizer))
 }

@@ -3,8 +3,9 @@
 use std::io::Write;
 
 use fornax_prep::text::Tokenizer;
-use fornax_sequence::generate::{BeamConfig, GenerateConfig, TextStream, beam_search, stream};
-use fornax_sequence::gpt::Gpt;
+use fornax_sequence::generate::{
+    Autoregressive, BeamConfig, GenerateConfig, TextStream, beam_search, stream,
+};
 
 use super::Outcome;
 
@@ -50,8 +51,8 @@ pub(crate) struct Sampling {
 }
 
 /// The prompt and what follows, on stdout as it comes if `shown`.
-pub(crate) fn write(
-    model: &Gpt,
+pub(crate) fn write<M: Autoregressive>(
+    model: &M,
     tokenizer: &Tokenizer,
     sampling: &Sampling,
     seed: u64,

@@ -7,6 +7,9 @@ use fornax_sequence::seq2seq::Batch;
 
 use crate::Outcome;
 
+/// The tokens before and after a target.
+pub(crate) const BEGIN: u32 = 1;
+pub(crate) const END: u32 = 2;
 /// Padding, begin and end come before the digits and the dash.
 const TARGET: &str = "\0\u{1}\u{2}0123456789-";
 
@@ -42,9 +45,14 @@ impl Dates {
         let sources: Vec<Vec<i64>> = pairs.iter().map(|pair| self.encode(&pair.input)).collect();
         let lengths: Vec<usize> = sources.iter().map(Vec::len).collect();
         let targets: Vec<Vec<i64>> = pairs.iter().map(|pair| digits(&pair.target)).collect();
-        let inputs = targets.iter().map(|target| [&[1], target.as_slice()].concat()).collect::<Vec<_>>();
-        let targets =
-            targets.into_iter().map(|target| [target.as_slice(), &[2]].concat()).collect::<Vec<_>>();
+        let inputs = targets
+            .iter()
+            .map(|target| [&[i64::from(BEGIN)], target.as_slice()].concat())
+            .collect::<Vec<_>>();
+        let targets = targets
+            .into_iter()
+            .map(|target| [target.as_slice(), &[i64::from(END)]].concat())
+            .collect::<Vec<_>>();
         let (sources, _) = padded(&sources, device);
         let (inputs, _) = padded(&inputs, device);
         let (targets, real) = padded(&targets, device);

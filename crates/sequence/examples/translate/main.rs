@@ -3,22 +3,20 @@
 mod choice;
 mod data;
 mod report;
+mod translator;
 
 use std::process::ExitCode;
 
-use burn::module::Module;
 use clap::Parser;
 use fornax_nn_core::optim::AdamConfig;
 use fornax_nn_core::schedule::ScheduleConfig;
 use fornax_nn_core::train::{Run, RunArgs, Target, cli};
 use fornax_prep::Key;
-use fornax_sequence::Seq2SeqConfig;
 use fornax_sequence::metric::exact_match;
-use fornax_sequence::seq2seq::{Sampling, train_step};
-use serde::Serialize;
+use fornax_sequence::seq2seq::Sampling;
 use serde_json::json;
 
-use choice::{Look, Model};
+use choice::Settings;
 use data::Dates;
 use report::{draw, right, translate};
 
@@ -37,69 +35,33 @@ struct Args {
     settings: Settings,
 }
 
-#[derive(clap::Args, Serialize)]
-struct Settings {
-    /// Which model translates
-    #[arg(long, value_enum, default_value_t = Model::Seq2seq)]
-    model: Model,
-    /// How it looks back
-    #[arg(long, value_enum, default_value_t = Look::Bahdanau)]
-    attention: Look,
-    /// Also "day 209 of 1999", which takes more than looking
-    #[arg(long)]
-    day_of_year: bool,
-    /// Epochs of a hundred updates
-    #[arg(long, default_value_t = 8)]
-    epochs: usize,
-    /// Dates per update
-    #[arg(long, default_value_t = 64)]
-    batch_size: usize,
-    /// Units of each direction of the encoder and of the decoder
-    #[arg(long, default_value_t = 64)]
-    hidden: usize,
-    /// Highest learning rate
-    #[arg(long, default_value_t = 5e-3)]
-    lr: f64,
-    /// Longest gradient
-    #[arg(long, default_value_t = 1.0)]
-    clip: f64,
-    /// Probability, at the end of training, of giving the decoder its own last character instead of the right one
-    #[arg(long, default_value_t = 0.0)]
-    sampling: f64,
-}
-
 fn main() -> ExitCode {
     cli::main(|args: Args| train(args))
 }
 
 fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     if args.quick {
-        (settings.epochs, settings.hidden) = (settings.epochs.min(1), settings.hidden.min(16));
+        settings.hidden = settings.hidden.min(16);
     }
+    let epochs = if args.quick { 1 } else { settings.epochs() };
     let flat = args.device.open()?;
     let dates = Dates::new(settings.day_of_year)?;
     let (source, target) = dates.vocabularies();
-    let config = Seq2SeqConfig::new(source, target)
-        .with_attention(settings.attention.into())
-        .with_embedding_size(32)
-        .with_hidden_size(settings.hidden);
-    let mut run = Run::open(
-        "translate",
-        &args,
-        &json!({"settings": settings, "epochs": settings.epochs, "model": config}),
-    )?;
+    let config = settings.model(source, target);
+    let recorded = json!({"settings": settings, "epochs": epochs, "model": config});
+    let mut run = Run::open("translate", &args, &recorded)?;
     let device = flat.clone().autodiff();
     device.seed(run.seed());
     let (mut model, mut optim) = (config.init(&device)?, AdamConfig::new().init()?);
     if let Some(saved) = run.resume() {
-        (model, optim) = (saved.module("model", model)?, saved.optimizer("optimizer", optim)?);
+        (model, optim) = (model.restored(&saved)?, saved.optimizer("optimizer", optim)?);
     }
     let (key, unseen) = (Key::new(run.seed()).fold(0), Key::new(run.seed()).fold(1));
     let unseen = dates.pairs(unseen, if args.quick { 100 } else { 1000 });
-    let total = settings.epochs * STEPS;
+    let total = epochs * STEPS;
     let schedule =
-        ScheduleConfig::cosine(total.max(2) - 1).with_warm_up(50.min(total).max(1)).init(settings.lr)?;
-    for _epoch in run.epochs(settings.epochs) {
+        ScheduleConfig::cosine(total.max(2) - 1).with_warm_up(50.min(total).max(1)).init(settings.lr())?;
+    for _epoch in run.epochs(epochs) {
         for _ in run.batches(STEPS, 1)? {
             let step = run.progress().step;
             let batch = dates.batch(&dates.pairs(key.fold(step), settings.batch_size), &device);
@@ -109,19 +71,19 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
             let rate = settings.sampling * step as f64 / total as f64;
             let sampling = (rate > 0.0).then_some(Sampling { rate, noise: &noise });
             let rates = (schedule.lr(step as usize), settings.clip);
-            let (trained, loss) = run.guard(train_step(model, &mut optim, rates, batch, sampling))?;
-            model = trained;
+            let loss;
+            (model, loss) = run.guard(model.learn(&mut optim, rates, batch, sampling))?;
             run.step([("loss", loss)])?;
-            run.checkpoint_if_due(|s| s.module("model", &model)?.optimizer("optimizer", &optim))?;
+            run.checkpoint_if_due(|s| model.save(s)?.optimizer("optimizer", &optim))?;
         }
         let exact =
-            exact_match(&translate(&model.valid(), &dates, &unseen[..100], &flat), &right(&unseen[..100]));
+            exact_match(&translate(&model.valid(), &dates, &unseen[..100], &flat)?, &right(&unseen[..100]));
         run.log("test", [("exact_match", exact)])?;
-        run.finish_epoch(|s| s.module("model", &model)?.optimizer("optimizer", &optim))?;
+        run.finish_epoch(|s| model.save(s)?.optimizer("optimizer", &optim))?;
     }
 
     let model = model.valid();
-    let exact = exact_match(&translate(&model, &dates, &unseen, &flat), &right(&unseen));
+    let exact = exact_match(&translate(&model, &dates, &unseen, &flat)?, &right(&unseen));
     draw(&run, &model, &dates, &unseen[..6], &flat)?;
     run.check("exact_match", exact, Target::at_least(if args.quick { 0.0 } else { 0.98 }));
     let picture = run.path("attention_0.png");

@@ -182,6 +182,23 @@ impl Block {
         self.attention.forward_with_weights(x.clone(), x, context).1
     }
 
+    /// The weights of the attention to the memory that [`forward`](Self::forward) would use; nothing without one.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[batch, length, d_model]`
+    /// - output: `[batch, heads, length, keys]`
+    pub fn memory_map(&self, x: Tensor<3>, context: &AttentionContext, memory: &Memory) -> Option<Tensor<4>> {
+        let (cross, norm) = self.cross.as_ref().zip(self.cross_norm.as_ref())?;
+        let x = self.branch(x, &self.attention_norm, |x| self.attention.forward(x.clone(), x, context));
+        let x = match self.order {
+            NormOrder::Pre => norm.forward(x),
+            NormOrder::Post => x,
+        };
+        let context = AttentionContext { hidden: memory.hidden.clone(), ..Default::default() };
+        Some(cross.forward_with_weights(x, memory.states.clone(), &context).1)
+    }
+
     fn run(
         &self,
         x: Tensor<3>,

@@ -1,6 +1,6 @@
 //! From a source to a target, token by token.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::Transformer;
 use super::block::Memory;
@@ -53,6 +53,29 @@ impl Transformer {
     ) -> Result<Vec<Vec<u32>>, GenerateError> {
         let decoder = self.decoder(sources)?;
         generate(&decoder, &vec![vec![begin]; sources.len()], config, seed)
+    }
+
+    /// How much every position of the target takes from every position of the memory, layer by layer: to look at.
+    ///
+    /// # Shapes
+    ///
+    /// - target: `[batch, length]`, length at most `context`
+    /// - output: for each layer `[batch, heads, length, source length]`, rows sum to one
+    ///
+    /// # Panics
+    ///
+    /// As [`decode`](Self::decode).
+    pub fn memory_maps(&self, target: Tensor<2, Int>, memory: &Memory) -> Vec<Tensor<4>> {
+        let length = target.dims()[1];
+        let hidden = mask::causal(0..length, 0..length, None, &[], &target.device());
+        let context = AttentionContext { hidden, ..Default::default() };
+        let mut x = self.embed(&self.target, target, 0);
+        let mut maps = Vec::new();
+        for block in &self.decoder.blocks {
+            maps.extend(block.memory_map(x.clone(), &context, memory));
+            x = block.forward(x, &context, Some(memory));
+        }
+        maps
     }
 
     fn device(&self) -> Device {

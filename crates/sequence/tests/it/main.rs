@@ -1,6 +1,7 @@
 //! The tests of fornax-sequence, one binary so that it links once.
 
 mod contract;
+mod examples;
 mod gradients;
 mod language;
 mod metric;

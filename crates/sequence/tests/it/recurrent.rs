@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::check::{assert_close, fill};
 use fornax_sequence::error::{SequenceError, check_inputs, check_tokens};
@@ -232,6 +232,11 @@ fn unusable_sizes_are_named() {
     assert_eq!(lstm(LstmConfig::new(3, 4).with_proj_size(Some(0))), "proj_size");
     assert_eq!(lstm(LstmConfig::new(3, 4).with_forget_bias(f64::NAN)), "forget_bias");
     assert_eq!(lstm(LstmConfig::new(3, 4).with_bias(false).with_forget_bias(1.0)), "forget_bias");
+    assert_eq!(lstm(LstmConfig::new(3, 4).with_chrono(Some(2))), "chrono");
+    assert_eq!(lstm(LstmConfig::new(3, 4).with_chrono(Some(9)).with_bias(false)), "chrono");
+    assert_eq!(lstm(LstmConfig::new(3, 4).with_chrono(Some(9)).with_forget_bias(1.0)), "chrono");
+    let chrono = SequenceConfig::new(Kind::Gru, 3, 4).with_chrono(Some(9));
+    assert_eq!(chrono.init(&device).unwrap_err().field, "chrono");
     assert_eq!(JordanConfig::new(3, 4, 0).init(&device).unwrap_err().field, "output_size");
     let ssm = |config: StateSpaceConfig| config.init(&device).unwrap_err().field;
     assert_eq!(ssm(StateSpaceConfig::new(3, 4).with_state_size(3)), "state_size");
@@ -250,6 +255,33 @@ fn the_forget_gate_starts_where_it_was_asked_to() {
         let centre = if (4..8).contains(&row) { 1.0 } else { 0.0 };
         assert!((bias - centre).abs() <= 0.5, "row {row}: {bias}"); // ± 1/√4
     }
+}
+
+/// f = u / (1 + u) and i = 1 − f, u uniform on [1, T − 1]: memories of 1 + u steps, T/2 + 1 on average.
+#[test]
+fn chrono_spreads_memories_evenly_up_to_the_length_asked_for() {
+    let (hidden, longest) = (2000, 100);
+    let lstm = LstmConfig::new(3, hidden).with_chrono(Some(longest)).init(&Device::flex()).unwrap();
+    let values = |bias: &Option<Param<Tensor<1>>>| -> Vec<f64> {
+        bias.as_ref().unwrap().to_data().iter::<f64>().collect()
+    };
+    let (ih, hh) = (values(&lstm.cells[0].bias_ih), values(&lstm.cells[0].bias_hh));
+    assert!(
+        hh[..2 * hidden].iter().all(|bias| *bias == 0.0) && hh[2 * hidden..].iter().any(|bias| *bias != 0.0)
+    );
+    assert!(ih[2 * hidden..].iter().all(|bias| bias.abs() <= 1.0 / (hidden as f64).sqrt() + 1e-6));
+    let sigma = |z: f64| 1.0 / (1.0 + (-z).exp());
+    let mut memories: Vec<f64> = Vec::new();
+    for unit in 0..hidden {
+        let (i, f) = (sigma(ih[unit]), sigma(ih[hidden + unit]));
+        assert!((i + f - 1.0).abs() < 1e-6, "unit {unit}: {i} + {f}");
+        memories.push(1.0 / (1.0 - f));
+    }
+    memories.sort_by(f64::total_cmp);
+    assert!(memories[0] >= 1.999 && memories[hidden - 1] <= longest as f64 * 1.001);
+    // Uniform on [2, 100]: the mean is 51, its deviation over 2,000 units 98 / √12 / √2000 = 0.63; five of them.
+    let mean = memories.iter().sum::<f64>() / hidden as f64;
+    assert!((mean - 51.0).abs() < 3.2, "{mean}");
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! What PyTorch computes, from the same closed-form weights: `xtask/reference/parity/recurrent.py` made the fixture,
 //! `cargo xtask parity recurrent` makes it again. What burn-nn computes, where it has the same options.
 
+use std::path::Path;
+
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::check::{Fixture, Place, assert_close, fill};
+use fornax_nn_core::weights::{self, Source, Weights};
 use fornax_sequence::recurrent::torch_name;
 use fornax_sequence::rnn::Nonlinearity;
 use fornax_sequence::{GruConfig, JordanConfig, LstmConfig, RnnConfig, State};
@@ -187,4 +190,41 @@ fn burns_gru_computes_the_same() {
     let expected = burn.forward(x.clone(), None);
     let (y, _) = ours.forward(x, None, None);
     assert_close(&y, &expected, LAYER.0, LAYER.1);
+}
+
+/// Files as `safetensors.torch.save_file` writes them, made by `xtask/reference/pretrained.py`: two layers in two directions,
+/// with an input and what PyTorch makes of it.
+#[test]
+fn files_of_pytorchs_layers_load_by_name() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/torch-recurrent");
+    let from = |kind: &str| Weights::open(folder.join(format!("{kind}.safetensors"))).unwrap();
+    let tensor = |file: &Weights, name| Tensor::<3>::from_data(file.tensor(name).unwrap(), &device().inner());
+    let source = |name: &str| Source::from(torch_name(name, true));
+    macro_rules! check {
+        ($kind:literal, $config:expr) => {
+            let file = from($kind);
+            let [x, output, hidden] = ["input", "output", "hidden"].map(|name| tensor(&file, name));
+            let file = file.without(|name| ["input", "output", "hidden"].contains(&name));
+            let mut model =
+                $config.with_num_layers(2).with_bidirectional(true).init(&device().inner()).unwrap();
+            let report = file.load(&mut model, source).unwrap();
+            assert_eq!(report.loaded.len(), file.names().count());
+            let (y, states) = model.forward(x, None, None);
+            assert_close(&y, &output, LAYER.0, LAYER.1);
+            let last = states.into_iter().map(|state| state.hidden).collect();
+            assert_close(&Tensor::stack::<3>(last, 0), &hidden, LAYER.0, LAYER.1);
+            // What is written has PyTorch's names and bytes again.
+            let written = tempfile::tempdir().unwrap();
+            let path = written.path().join("again.safetensors");
+            weights::save(&model, &path, source).unwrap();
+            let again = Weights::open(&path).unwrap();
+            assert!(again.names().eq(file.names()));
+            for name in file.names() {
+                assert_eq!(again.tensor(name).unwrap(), file.tensor(name).unwrap(), "{name}");
+            }
+        };
+    }
+    check!("rnn", RnnConfig::new(4, 6));
+    check!("lstm", LstmConfig::new(4, 6).with_proj_size(Some(3)));
+    check!("gru", GruConfig::new(4, 6));
 }

@@ -1,5 +1,6 @@
 //! Who sees whom: what masks, positions and caches promise, proven on outputs and gradients.
 
+use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use fornax_nn_core::check::{Values, assert_close, fill};
 use fornax_sequence::attention::{AttentionContext, MultiHeadAttentionConfig, attention_weights, mask};
@@ -9,7 +10,7 @@ use fornax_sequence::gpt::{Gpt, GptConfig};
 use fornax_sequence::position::{PositionKind, Rotation, alibi, alibi_slopes, sinusoidal};
 use fornax_sequence::tokens;
 use fornax_sequence::transformer::Stack;
-use fornax_sequence::transformer::block::BlockConfig;
+use fornax_sequence::transformer::block::{BlockConfig, NormOrder};
 use fornax_sequence::transformer::{TransformerConfig, loss};
 use fornax_sequence::vit::VisionTransformerConfig;
 
@@ -331,4 +332,33 @@ fn sizes_that_do_not_fit_are_named() {
 fn more_tokens_than_the_context_are_refused() {
     let model = GptConfig::nano(7).with_context(8).init(&Device::flex()).unwrap();
     model.forward(fill::targets("inputs", [1, 9], 7, &Device::flex()));
+}
+
+#[test]
+fn maps_of_a_memory_are_distributions_over_what_is_real() {
+    let device = Device::flex();
+    for order in [NormOrder::Pre, NormOrder::Post] {
+        let config = TransformerConfig::tiny(9, 11).with_d_model(16).with_heads(2).with_order(order);
+        let model = fill::fill(config.init(&device).unwrap()).valid();
+        let source = tokens::to_tensor(&[vec![1, 2, 3, 4], vec![5, 6, 0, 0]], &device);
+        let real = Tensor::<2, Bool>::from_data([[true; 4], [true, true, false, false]], &device);
+        let memory = model.encode(source, real);
+        let look = |target: &[Vec<u32>]| model.memory_maps(tokens::to_tensor(target, &device), &memory);
+        let maps = look(&[vec![1, 7, 8], vec![1, 9, 3]]);
+        assert_eq!(maps.len(), 2, "one a layer");
+        for map in &maps {
+            assert_eq!(map.dims(), [2, 2, 3, 4]);
+            assert_close(&map.clone().sum_dim(3), &[1.0; 12], 1e-6, 0.0);
+            let padded = map.clone().narrow(0, 1, 1).narrow(3, 2, 2);
+            assert_eq!(padded.abs().sum().into_scalar::<f32>(), 0.0);
+        }
+        // Where a token looks is settled before the next one is there, and depends on the token.
+        let others = look(&[vec![1, 7, 2], vec![1, 9, 4]]);
+        for (map, other) in maps.iter().zip(&others) {
+            let rows =
+                |map: &Tensor<4>, from, count| -> Vec<f64> { map.clone().narrow(2, from, count).values() };
+            assert_close(&map.clone().narrow(2, 0, 2), &rows(other, 0, 2), 1e-6, 1e-7);
+            assert_ne!(rows(map, 2, 1), rows(other, 2, 1));
+        }
+    }
 }
