@@ -1,0 +1,1 @@
+//! The tests of fornax-transfer, one binary so that it links once.
