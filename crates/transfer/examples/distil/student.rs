@@ -1,6 +1,5 @@
 //! The digits, and one training from them.
 
-use burn::module::Module;
 use burn::tensor::Device;
 use fornax_cnn::classification::{self, Batch};
 use fornax_cnn::{Classifier, LeNet, LeNetConfig};

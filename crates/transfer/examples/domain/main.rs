@@ -45,13 +45,13 @@ struct Settings {
     #[arg(long, default_value_t = 2e-3)]
     lr: f64,
     /// Weight of the distance of covariances
-    #[arg(long, default_value_t = 100.0)]
+    #[arg(long, default_value_t = 3000.0)]
     coral: f64,
     /// Weight of the maximum mean discrepancy
-    #[arg(long, default_value_t = 3.0)]
+    #[arg(long, default_value_t = 1.0)]
     mmd: f64,
     /// Largest weight of the reversed gradient
-    #[arg(long, default_value_t = 0.1)]
+    #[arg(long, default_value_t = 0.05)]
     dann: f64,
     /// Repetitions from other noise and weights, each an epoch; an interruption waits for its end
     #[arg(long, default_value_t = 3)]

@@ -1,6 +1,5 @@
 //! Two domains: digits as they are, and as a poor scanner sees them.
 
-use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fornax_cnn::classification::Batch;
 use fornax_cnn::{Classifier, LeNetConfig};

@@ -109,11 +109,9 @@ fn learn(Args { run: args, mut settings }: Args) -> Outcome<()> {
         let values: Vec<f64> = fits.iter().filter(|fit| fit.name == name).map(|fit| fit.value).collect();
         Interval::of(&values).ok_or("--tests: at least 2 are needed")
     };
-    let mut summary = serde_json::Map::new();
+    let mut summary = figures::summary(&fits, "accuracy", &NAMES);
     for name in NAMES {
-        let interval = of(name)?;
-        summary.insert(format!("accuracy_{name}"), interval.mean.into());
-        summary.insert(format!("half_width_{name}"), interval.half_width.into());
+        summary.insert(format!("half_width_{name}"), of(name)?.half_width.into());
     }
     figures::bars(&fits, &NAMES, "Five digits never seen in training").save(run.path("accuracies.png"))?;
     let (one, five, pixels) = (of("1_shot")?, of("5_shot")?, of("pixels_5_shot")?);

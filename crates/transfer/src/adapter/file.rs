@@ -10,7 +10,6 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 use fornax_nn_core::config::from_json;
 use fornax_nn_core::weights::Weights;
-use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -205,14 +204,21 @@ fn head(path: &Path) -> Result<String, AdapterError> {
     let mut file = File::open(path).map_err(io)?;
     let mut size = [0; 8];
     file.read_exact(&mut size).map_err(io)?;
-    let mut header = size.to_vec();
+    let mut header = Vec::new();
     file.take(u64::from_le_bytes(size)).read_to_end(&mut header).map_err(io)?;
-    let (_, metadata) = SafeTensors::read_metadata(&header).map_err(|error| format(error.to_string()))?;
-    metadata
-        .metadata()
-        .as_ref()
-        .and_then(|entries| entries.get(KEY).cloned())
+    let header: Header =
+        serde_json::from_slice(&header).map_err(|error| format(error.to_string()))?;
+    let mut entries = header.metadata.unwrap_or_default();
+    entries
+        .remove(KEY)
         .ok_or_else(|| format(format!("has no entry {KEY:?}: the file of a model, not of an adapter?")))
+}
+
+/// What of the file's header is no tensor.
+#[derive(Deserialize)]
+struct Header {
+    #[serde(rename = "__metadata__")]
+    metadata: Option<HashMap<String, String>>,
 }
 
 /// SHA-256 of every parameter and running statistic: paths, shapes, types and values. Adapters do not count.

@@ -12,7 +12,7 @@ struct ToF64;
 
 impl ModuleMapper for ToF64 {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        param.map(|tensor| tensor.detach().cast(FloatDType::F64).require_grad())
+        param.map(|tensor| tensor.cast(FloatDType::F64).detach().require_grad())
     }
 }
 
@@ -96,7 +96,7 @@ fn the_penalty_is_a_bowl_around_the_old_weights() {
     assert_eq!(ewc.penalty(&model).into_scalar::<f64>(), 0.0);
 
     let mut moved = model.clone();
-    moved.weight = moved.weight.map(|old| (old.detach() + 0.1).require_grad());
+    moved.weight = moved.weight.map(|old| (old + 0.1).detach().require_grad());
     let half: f64 = expected.sum().into_scalar::<f64>() / 2.0;
     assert!((ewc.penalty(&moved).into_scalar::<f64>() / half - 1.0).abs() < 1e-9);
     let report = GradCheck::new().model(moved, |model| ewc.penalty(model)).unwrap();

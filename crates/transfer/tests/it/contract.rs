@@ -1,7 +1,7 @@
 //! Every model of the crate, a line each: what the promises are stands in `fornax_nn_core::check::contract`.
 
 use burn::tensor::{Device, Tensor};
-use fornax_nn_core::check::contract::{Contract, Output};
+use fornax_nn_core::check::contract::{Contract, Output, Overfit};
 use fornax_nn_core::check::fill;
 use fornax_transfer::bottleneck::{Bottleneck, BottleneckConfig};
 use fornax_transfer::domain::adversarial::{DomainClassifier, DomainClassifierConfig};
@@ -67,6 +67,11 @@ macro_rules! contracts {
 
             fn parameters(&self) -> usize {
                 self.parameters
+            }
+
+            fn overfit(&self) -> Overfit {
+                // A few hundred parameters take longer than a few thousand.
+                Overfit { batch: 8, lr: 1e-2, steps: 800 }
             }
         }
     )+ };

@@ -55,7 +55,7 @@ fn a_student_comes_to_agree_with_its_teacher_and_the_teacher_stays() {
     let images = fill::input("images", [16, 1, 16, 16], &device);
     let logits = teacher_logits(&teacher, images.clone());
     let targets = logits.clone().argmax(1).squeeze_dim(1);
-    let distillation = DistillationConfig::new();
+    let distillation = DistillationConfig::new().with_alpha(1.0);
     let mut optim = AdamConfig::new().init();
     let mut losses = Vec::new();
     for _ in 0..60 {

