@@ -12,7 +12,7 @@ use crate::{examples, shell, source};
 
 /// Crates that hold no architectures: what the page limit does not apply to.
 const NOT_FAMILIES: [&str; 2] = ["nn-core", "prep"];
-/// Families that may depend on other families.
+/// Families that may depend on other families, and on prep behind a feature.
 const ON_TOP: [&str; 1] = ["transfer"];
 /// Where library code may write to the terminal, and why.
 const MAY_PRINT: [&str; 2] = [
@@ -165,15 +165,16 @@ fn workspace_dependencies(manifest: &File) -> Result<Vec<Finding>, String> {
     for (section, for_tests) in
         [("dependencies", false), ("build-dependencies", false), ("dev-dependencies", true)]
     {
-        for dependency in sections(&table, section).flat_map(|section| section.keys()) {
+        for (dependency, value) in sections(&table, section).flat_map(Table::iter) {
             let Some(other) = dependency.strip_prefix("fornax-") else { continue };
+            let optional = value.get("optional").and_then(Value::as_bool) == Some(true);
             let allowed = if NOT_FAMILIES.contains(&this) {
                 // For tests and examples only: itself, to turn its own features on, and each the other.
                 for_tests && NOT_FAMILIES.contains(&other)
             } else {
                 other == "nn-core"
                     || (for_tests && other == "prep")
-                    || (ON_TOP.contains(&this) && !NOT_FAMILIES.contains(&other))
+                    || (ON_TOP.contains(&this) && (!NOT_FAMILIES.contains(&other) || optional))
             };
             if !allowed {
                 let message =
@@ -433,6 +434,9 @@ mod tests {
             "[dependencies]\nfornax-cnn = \"1\"\n[target.'cfg(unix)'.dependencies]\nfornax-prep = \"1\"\n";
         let found = workspace_dependencies(&file("crates/transfer/Cargo.toml", top)).unwrap();
         assert_eq!(found.iter().map(|f| f.line).collect::<Vec<_>>(), [4]);
+        let feature = "[dependencies]\nfornax-prep = { version = \"1\", optional = true }\n";
+        assert!(workspace_dependencies(&file("crates/transfer/Cargo.toml", feature)).unwrap().is_empty());
+        assert_eq!(workspace_dependencies(&file("crates/rl/Cargo.toml", feature)).unwrap().len(), 1);
     }
 
     #[test]

@@ -112,6 +112,24 @@ macro_rules! define {
                 match self { $( Self::$family(config) => config.stages(), )+ }
             }
 
+            /// Number of classes.
+            pub fn num_classes(&self) -> usize {
+                match self { $( Self::$family(config) => config.num_classes, )+ }
+            }
+
+            /// The same network for another number of classes.
+            #[must_use]
+            pub fn with_num_classes(self, num_classes: usize) -> Self {
+                match self { $(
+                    Self::$family(config) => Self::$family($config { num_classes, ..config }),
+                )+ }
+            }
+
+            /// Channels of the image.
+            pub fn in_channels(&self) -> usize {
+                match self { $( Self::$family(config) => config.in_channels, )+ }
+            }
+
             /// Builds the network.
             ///
             /// # Errors

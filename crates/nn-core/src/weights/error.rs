@@ -19,13 +19,23 @@ pub enum WeightsError {
         /// What it said.
         cause: io::Error,
     },
-    /// The file is no `.safetensors` file, or a damaged one.
-    #[error("{}: not a sound safetensors file: {reason}", path.display())]
+    /// The file is none of those that are read, or a damaged one.
+    #[error("{}: not a sound file of weights: {reason}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
-        /// What is wrong with its header.
+        /// What is wrong with it.
         reason: String,
+    },
+    /// The pickle in a file of `torch.save` has something that no state dict needs. Nothing of it was executed.
+    #[error("{}: byte {at} of its pickle {problem}", path.display())]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+        /// Where in the pickle.
+        at: u64,
+        /// What stands there.
+        problem: PickleProblem,
     },
     /// One tensor is to blame.
     #[error("{}: tensor {tensor:?} {problem}", path.display())]
@@ -104,6 +114,16 @@ pub enum TensorProblem {
         /// The bytes it needs; "more than there are" when the product overflows.
         expected: String,
     },
+    /// It is a view that shows some numbers more than once.
+    #[error("of shape {shape:?} by strides {strides:?} has more elements than the {span} numbers it spans")]
+    Repeats {
+        /// The shape.
+        shape: Vec<usize>,
+        /// Steps along each dimension.
+        strides: Vec<usize>,
+        /// How many numbers there are from its first to its last.
+        span: usize,
+    },
     /// It ends after the file does.
     #[error("ends at byte {end} of the values, of which there are {available}")]
     Truncated {
@@ -111,6 +131,43 @@ pub enum TensorProblem {
         end: usize,
         /// Bytes in the file after the header.
         available: u64,
+    },
+}
+
+/// What is wrong with a pickle.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PickleProblem {
+    /// It names a function or class.
+    #[error(
+        "asks for {name}, which no state dict needs and which is not run; in Python, save model.state_dict() alone"
+    )]
+    Global {
+        /// Module and name.
+        name: String,
+    },
+    /// It has an instruction that is not known here.
+    #[error("has instruction {code:#04x}, which no state dict needs")]
+    Instruction {
+        /// The instruction.
+        code: u8,
+    },
+    /// It ends too early.
+    #[error("is in the middle of an instruction, where the pickle ends")]
+    Truncated,
+    /// It contradicts itself.
+    #[error("is malformed: {reason}")]
+    Malformed {
+        /// How.
+        reason: String,
+    },
+    /// It is larger than any state dict.
+    #[error("goes beyond {allowed} {what}")]
+    Limit {
+        /// What there are too many of.
+        what: &'static str,
+        /// How many there may be.
+        allowed: u64,
     },
 }
 

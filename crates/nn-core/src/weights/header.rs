@@ -24,6 +24,8 @@ pub(super) struct Extent {
     pub(super) shape: Vec<usize>,
     pub(super) begin: usize,
     pub(super) end: usize,
+    /// Steps between elements along each dimension, where they do not follow each other row by row.
+    pub(super) strides: Option<Vec<usize>>,
 }
 
 /// The header of a file of `length` bytes, and where its values start.
@@ -106,14 +108,14 @@ fn extent(entry: &Value) -> Result<Extent, TensorProblem> {
             reason: format!("ends at byte {end} before it begins at {begin}"),
         });
     }
-    Ok(Extent { dtype, shape, begin, end })
+    Ok(Extent { dtype, shape, begin, end, strides: None })
 }
 
 /// Sizes agree with shapes, and the extents cover the values without overlap or gap.
 fn check(path: &Path, tensors: &mut [(String, Extent)], available: u64) -> Result<(), WeightsError> {
     tensors.sort_by_key(|(_, extent)| (extent.begin, extent.end));
     let mut expected = 0;
-    for (name, Extent { dtype, shape, begin, end }) in tensors.iter() {
+    for (name, Extent { dtype, shape, begin, end, .. }) in tensors.iter() {
         let problem = |problem| WeightsError::tensor(path, name, problem);
         if *begin != expected {
             return Err(problem(TensorProblem::Offset { begin: *begin, expected }));
@@ -141,7 +143,7 @@ fn check(path: &Path, tensors: &mut [(String, Extent)], available: u64) -> Resul
 }
 
 /// Bytes of a number; types of less than a byte are not known here.
-fn width(dtype: &str) -> Option<usize> {
+pub(super) fn width(dtype: &str) -> Option<usize> {
     match dtype {
         "BOOL" | "U8" | "I8" | "F8_E4M3" | "F8_E5M2" => Some(1),
         "F16" | "BF16" | "I16" | "U16" => Some(2),
@@ -184,4 +186,24 @@ impl Number {
             Self::F64 => each(bytes, |number| f64::from_le_bytes(number) as f32),
         }
     }
+}
+
+/// Little-endian bytes of any type but the one-byte floating-point ones.
+pub(super) fn numbers(dtype: &str, bytes: &[u8]) -> Option<Vec<f64>> {
+    fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+        let (numbers, _) = bytes.as_chunks::<N>();
+        numbers.iter().map(|number| read(*number)).collect()
+    }
+    Some(match dtype {
+        "BOOL" | "U8" => each(bytes, |[byte]| f64::from(byte)),
+        "I8" => each(bytes, |number| f64::from(i8::from_le_bytes(number))),
+        "I16" => each(bytes, |number| f64::from(i16::from_le_bytes(number))),
+        "U16" => each(bytes, |number| f64::from(u16::from_le_bytes(number))),
+        "I32" => each(bytes, |number| f64::from(i32::from_le_bytes(number))),
+        "U32" => each(bytes, |number| f64::from(u32::from_le_bytes(number))),
+        "I64" => each(bytes, |number| i64::from_le_bytes(number) as f64),
+        "U64" => each(bytes, |number| u64::from_le_bytes(number) as f64),
+        "F64" => each(bytes, f64::from_le_bytes),
+        other => Number::named(other)?.widen(bytes).into_iter().map(f64::from).collect(),
+    })
 }

@@ -1,7 +1,8 @@
 //! # Weights of other libraries
 //!
-//! Reads a `.safetensors` file into any Burn module by name, and writes one. A file of this format is a header and then
-//! bytes, so it can be checked whole before a single value is read, and it holds no code:
+//! Reads a `.safetensors` file or a state dict of `torch.save` (`.pth`, `.pt`, `.bin`) into any Burn module by name, and writes the
+//! former. A `.safetensors` file is a header and then bytes, so it can be checked whole before a single value is read, and it
+//! holds no code:
 //!
 //! ```text
 //! ┌─────────────┬──────────────────────────────────────────────────────────────┬───────────────┐
@@ -45,6 +46,12 @@
 //! # Ok::<(), fornax_nn_core::weights::WeightsError>(())
 //! ```
 //!
+//! A file of `torch.save` is a zip archive (before version 1.6 one stream) with a *pickle*: a program for a machine that can call
+//! any function of Python. Its instructions for data are understood here; the few functions a state dict needs are known by name and
+//! none is called; anything else is refused by name ([`PickleProblem`]). Which of the formats a file has is seen from its first bytes, not
+//! from its name. Dictionaries within the dictionary, as in a training checkpoint, give names with dots: `state_dict.fc.weight`;
+//! [`Weights::within`] takes one of them.
+//!
 //! Numbers of type F32, F16, BF16 and F64 are read, all as f32; integers are no weights. Files are not trusted: the header's
 //! length is compared with the file's before it is read, every extent with the bytes there are, and nothing larger than the
 //! file is allocated. The format: <https://github.com/huggingface/safetensors>.
@@ -56,17 +63,19 @@ mod save;
 mod source;
 #[cfg(test)]
 mod tests;
+mod torch;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor, TensorData};
 
-pub use error::{TensorProblem, WeightsError};
+pub use error::{PickleProblem, TensorProblem, WeightsError};
 pub use report::{Mismatch, Missing, Report};
 pub use save::save;
 pub use source::Source;
@@ -105,7 +114,7 @@ impl Weights {
         if !metadata.is_file() {
             return Err(WeightsError::format(&path, "is not a regular file"));
         }
-        let (tensors, start) = header::read(&path, &mut file, metadata.len())?;
+        let (tensors, start) = directory(&path, &mut file, metadata.len())?;
         Ok(Self { path, tensors, values: Values::File { file: Mutex::new(file), start } })
     }
 
@@ -116,7 +125,7 @@ impl Weights {
     /// As for [`open`](Self::open).
     pub fn from_bytes(name: impl Into<PathBuf>, bytes: Vec<u8>) -> Result<Self, WeightsError> {
         let path = name.into();
-        let (tensors, start) = header::read(&path, &mut bytes.as_slice(), bytes.len() as u64)?;
+        let (tensors, start) = directory(&path, &mut Cursor::new(&bytes), bytes.len() as u64)?;
         let mut bytes = bytes;
         drop(bytes.drain(..start as usize));
         Ok(Self { path, tensors, values: Values::Memory(bytes) })
@@ -137,6 +146,28 @@ impl Weights {
         self.tensors.get(name).map(|extent| extent.shape.as_slice())
     }
 
+    /// The type of a tensor's numbers, as a `.safetensors` file calls it: `F32`, `F16`, `I64` and so on.
+    pub fn dtype(&self, name: &str) -> Option<&str> {
+        self.tensors.get(name).map(|extent| extent.dtype.as_str())
+    }
+
+    /// Only the tensors whose names begin with `prefix`, without it: `state_dict.` of a training checkpoint, `module.` of a
+    /// model trained on several devices.
+    #[must_use]
+    pub fn within(self, prefix: &str) -> Self {
+        let strip = |(name, extent): (String, Extent)| Some((name.strip_prefix(prefix)?.to_owned(), extent));
+        Self { tensors: self.tensors.into_iter().filter_map(strip).collect(), ..self }
+    }
+
+    /// Other names for the tensors. Where two get the same one, the later in the old order stays.
+    #[must_use]
+    pub fn renamed(self, rename: impl Fn(&str) -> String) -> Self {
+        Self {
+            tensors: self.tensors.into_iter().map(|(name, extent)| (rename(&name), extent)).collect(),
+            ..self
+        }
+    }
+
     /// Leaves out the tensors for which `unwanted` says so: buffers that are no weights, heads that are not used.
     #[must_use]
     pub fn without(mut self, unwanted: impl Fn(&str) -> bool) -> Self {
@@ -151,6 +182,10 @@ impl Weights {
     /// [`WeightsError::Tensor`] when there is none of that name or it holds no floating-point numbers,
     /// [`WeightsError::Io`] when the file cannot be read.
     pub fn tensor(&self, name: &str) -> Result<TensorData, WeightsError> {
+        self.floats(name).map(|(values, shape)| TensorData::new(values, shape.to_vec()))
+    }
+
+    fn floats(&self, name: &str) -> Result<(Vec<f32>, &[usize]), WeightsError> {
         let problem = |problem| WeightsError::tensor(&self.path, name, problem);
         let Some(extent) = self.tensors.get(name) else {
             let nearest = crate::name::nearest(name, self.names()).map(str::to_owned);
@@ -159,8 +194,37 @@ impl Weights {
         let Some(number) = Number::named(&extent.dtype) else {
             return Err(problem(TensorProblem::Type { dtype: extent.dtype.clone() }));
         };
-        let values = match &self.values {
-            Values::Memory(bytes) => number.widen(&bytes[extent.begin..extent.end]),
+        let values = number.widen(&self.bytes(extent)?);
+        let values = match &extent.strides {
+            Some(strides) => torch::gather(&values, &extent.shape, strides),
+            None => values,
+        };
+        Ok((values, &extent.shape))
+    }
+
+    /// The values of a tensor of any type, integers included, for a look at them: in no particular order.
+    ///
+    /// # Errors
+    ///
+    /// As for [`tensor`](Self::tensor), but for numbers of one byte of floating point only.
+    pub fn numbers(&self, name: &str) -> Result<Vec<f64>, WeightsError> {
+        let problem = |problem| WeightsError::tensor(&self.path, name, problem);
+        let Some(extent) = self.tensors.get(name) else {
+            let nearest = crate::name::nearest(name, self.names()).map(str::to_owned);
+            return Err(problem(TensorProblem::Absent { nearest }));
+        };
+        let values = header::numbers(&extent.dtype, &self.bytes(extent)?)
+            .ok_or_else(|| problem(TensorProblem::Type { dtype: extent.dtype.clone() }))?;
+        Ok(match &extent.strides {
+            Some(strides) => torch::gather(&values, &extent.shape, strides),
+            None => values,
+        })
+    }
+
+    /// The bytes of an extent.
+    fn bytes(&self, extent: &Extent) -> Result<Cow<'_, [u8]>, WeightsError> {
+        match &self.values {
+            Values::Memory(bytes) => Ok(Cow::Borrowed(&bytes[extent.begin..extent.end])),
             Values::File { file, start } => {
                 let mut bytes = vec![0; extent.end - extent.begin];
                 // A thread that panicked while reading left at most another position, and that is set anew.
@@ -168,10 +232,9 @@ impl Weights {
                 file.seek(SeekFrom::Start(start + extent.begin as u64))
                     .and_then(|_| file.read_exact(&mut bytes))
                     .map_err(WeightsError::io(&self.path, "read"))?;
-                number.widen(&bytes)
+                Ok(Cow::Owned(bytes))
             }
-        };
-        Ok(TensorData::new(values, extent.shape.clone()))
+        }
     }
 
     /// Gives every parameter and running statistic of `model` the values that `source` points to, by the name PyTorch would
@@ -213,6 +276,11 @@ impl Weights {
         self.carry_out(plan, model)
     }
 
+    /// What [`load`](Self::load) would find, by names and shapes alone: nothing is read and `model` is left alone.
+    pub fn compare<M: Module>(&self, model: &M, source: impl FnMut(&str) -> Source) -> Report {
+        self.plan(model, source).report
+    }
+
     /// Which parameter gets what, by shapes alone.
     fn plan<M: Module>(&self, model: &M, source: impl FnMut(&str) -> Source) -> Plan {
         let mut slots = Slots::new(source);
@@ -247,11 +315,27 @@ impl Weights {
     fn carry_out<M: Module>(&self, plan: Plan, model: &mut M) -> Result<Report, WeightsError> {
         let mut values = BTreeMap::new();
         for (parameter, (source, shape)) in plan.sources {
-            values.insert(parameter, source.apply(self.tensor(&source.name)?, &shape));
+            let (read, stored) = self.floats(&source.name)?;
+            values.insert(parameter, source.apply(read, stored, &shape));
         }
         *model = model.clone().map(&mut Filler { position: Position::default(), values });
         Ok(plan.report)
     }
+}
+
+/// Every tensor with its place, and what these places are counted from.
+fn directory<R: Read + Seek>(
+    path: &Path,
+    file: &mut R,
+    length: u64,
+) -> Result<(BTreeMap<String, Extent>, u64), WeightsError> {
+    let mut start = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut start).map_err(WeightsError::io(path, "read"))?;
+    if let Some(form) = torch::recognise(&start) {
+        return Ok((torch::read(path, form, file, length)?, 0));
+    }
+    file.rewind().map_err(WeightsError::io(path, "read"))?;
+    header::read(path, file, length)
 }
 
 /// What will be loaded, and the parameters' shapes.

@@ -116,9 +116,8 @@ impl Source {
     }
 
     /// The steps themselves, for a tensor whose [`shape`](Self::shape) was found right.
-    pub(super) fn apply(&self, stored: TensorData, wanted: &[usize]) -> TensorData {
-        let shape = stored.shape().as_slice().to_vec();
-        let values: Vec<f32> = stored.iter::<f32>().collect();
+    pub(super) fn apply(&self, values: Vec<f32>, shape: &[usize], wanted: &[usize]) -> TensorData {
+        let shape = shape.to_vec();
         let (shape, values) = match self.part {
             None => (shape, values),
             Some(Part { dim, index, of }) => {
