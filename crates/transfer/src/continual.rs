@@ -222,7 +222,8 @@ impl TaskMatrix {
     pub fn forgetting(&self) -> f64 {
         let Some((last, before)) = self.rows.split_last() else { return 0.0 };
         let fall = |task: usize| {
-            let best = before.iter().filter_map(|row| row.get(task)).fold(f64::NEG_INFINITY, |a, &b| a.max(b));
+            let best =
+                before.iter().filter_map(|row| row.get(task)).fold(f64::NEG_INFINITY, |a, &b| a.max(b));
             best - last[task]
         };
         mean((0..before.len().min(last.len())).map(fall))

@@ -74,12 +74,7 @@ impl Method for DoraConfig {
         check_rank(self.rank, target)
     }
 
-    fn layer<const D: usize>(
-        &self,
-        target: &Target,
-        weight: Tensor<D>,
-        noise: &mut ChaCha8Rng,
-    ) -> DoraLayer {
+    fn layer<const D: usize>(&self, target: &Target, weight: Tensor<D>, noise: &mut ChaCha8Rng) -> DoraLayer {
         let [a, b] = factors(self.rank, target, &weight, noise);
         let scale = self.alpha.map_or(2.0, |alpha| alpha / self.rank as f64);
         let magnitude = length(weight, target.outputs).flatten(0, D - 1);

@@ -79,12 +79,7 @@ impl Method for Ia3Config {
         }
     }
 
-    fn layer<const D: usize>(
-        &self,
-        target: &Target,
-        weight: Tensor<D>,
-        _noise: &mut ChaCha8Rng,
-    ) -> Ia3Layer {
+    fn layer<const D: usize>(&self, target: &Target, weight: Tensor<D>, _noise: &mut ChaCha8Rng) -> Ia3Layer {
         let scales_outputs = self.outputs.iter().any(|name| target.is_named(name));
         let dim = if scales_outputs { target.outputs } else { target.inputs };
         let options = (&weight.device(), weight.dtype());

@@ -108,7 +108,10 @@ impl Adapter {
             match self.tensors.get(name) {
                 Some(data) if data.shape() == slot.shape() => {}
                 Some(data) => {
-                    return problem(name, format!("has shape {:?}, expected {:?}", data.shape(), slot.shape()));
+                    return problem(
+                        name,
+                        format!("has shape {:?}, expected {:?}", data.shape(), slot.shape()),
+                    );
                 }
                 None => return problem(name, "is missing".to_owned()),
             }
@@ -206,8 +209,7 @@ fn head(path: &Path) -> Result<String, AdapterError> {
     file.read_exact(&mut size).map_err(io)?;
     let mut header = Vec::new();
     file.take(u64::from_le_bytes(size)).read_to_end(&mut header).map_err(io)?;
-    let header: Header =
-        serde_json::from_slice(&header).map_err(|error| format(error.to_string()))?;
+    let header: Header = serde_json::from_slice(&header).map_err(|error| format(error.to_string()))?;
     let mut entries = header.metadata.unwrap_or_default();
     entries
         .remove(KEY)

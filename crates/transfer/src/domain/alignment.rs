@@ -70,7 +70,8 @@ pub fn mmd(source: Tensor<2>, target: Tensor<2>) -> Tensor<1> {
     let distances = squared_distances(all.clone(), all); // [S + T, S + T]
     let width = distances.clone().detach().mean().clamp_min(f32::MIN_POSITIVE).reshape([1, 1]);
     let scaled = distances / width;
-    let kernel = (-2..=2).fold(scaled.zeros_like(), |sum, u| sum + (-scaled.clone() / 2f64.powi(u)).exp()) / 5.0;
+    let kernel =
+        (-2..=2).fold(scaled.zeros_like(), |sum, u| sum + (-scaled.clone() / 2f64.powi(u)).exp()) / 5.0;
     let total = kernel.dims()[0];
     let part = |r: std::ops::Range<usize>, c: std::ops::Range<usize>| kernel.clone().slice([r, c]).mean();
     part(0..rows, 0..rows) + part(rows..total, rows..total) - part(0..rows, rows..total) * 2.0

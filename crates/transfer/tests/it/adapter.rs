@@ -1,6 +1,6 @@
 //! Adapters: nothing changes at first, only they learn, they merge, and they know their base.
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, Quantizer, ParamGroup};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, Quantizer};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::optim::{AdamConfig, GradientsParams};
@@ -94,7 +94,8 @@ fn gradients_are_the_derivatives_of_the_adapted_loss() {
     let device = Device::flex().autodiff();
     let batch = tokens(&device);
     let check = |model: Gpt, parameters: usize| {
-        let report = GradCheck::new().model(fill::fill(model), |model| gpt::loss(model, batch.clone())).unwrap();
+        let report =
+            GradCheck::new().model(fill::fill(model), |model| gpt::loss(model, batch.clone())).unwrap();
         assert_eq!(report.compared, parameters);
     };
     check(adapter::attach(gpt(&device), &LoraConfig::new(2), 0).unwrap(), 2 * 6 * 2);
@@ -124,7 +125,8 @@ fn low_rank_convolutions_have_their_gradient_merge_and_are_a_chain_of_two() {
     assert_close(&merged.forward(x.clone()), &adapted.forward(x), 1e-5, 1e-5);
 
     let x = Tensor::<4>::from_data(fill::data("x", &[2, 3, 9, 9]), (&device, DType::F64));
-    let report = GradCheck::new().model(adapted, |model| model.forward(x.clone()).powi_scalar(2).mean()).unwrap();
+    let report =
+        GradCheck::new().model(adapted, |model| model.forward(x.clone()).powi_scalar(2).mean()).unwrap();
     assert_eq!(report.compared, 2);
 }
 
@@ -147,7 +149,9 @@ fn dora_computes_the_papers_weight() {
 #[test]
 fn the_seed_decides_what_is_drawn() {
     let base = gpt(&Device::flex());
-    let of = |seed| Adapter::of(&adapter::attach(base.clone(), &LoraConfig::new(2), seed).unwrap(), LoraConfig::new(2));
+    let of = |seed| {
+        Adapter::of(&adapter::attach(base.clone(), &LoraConfig::new(2), seed).unwrap(), LoraConfig::new(2))
+    };
     assert_eq!(of(1).unwrap().tensors(), of(1).unwrap().tensors());
     assert_ne!(of(1).unwrap().tensors(), of(2).unwrap().tensors());
 }
@@ -341,7 +345,8 @@ fn a_bottleneck_begins_as_the_identity_and_only_it_learns() {
     let base = gpt(&device);
     let x = fill::input::<3>("x", [2, 5, 16], &device);
     let context = AttentionContext::default();
-    let adapted = AdaptedStack::new(base.stack.clone(), &BottleneckConfig::new(16).with_width(4), &device).unwrap();
+    let adapted =
+        AdaptedStack::new(base.stack.clone(), &BottleneckConfig::new(16).with_width(4), &device).unwrap();
     let before = base.stack.forward(x.clone(), &context, None);
     assert_eq!(adapted.forward(x.clone(), &context, None).to_data(), before.to_data());
 
@@ -408,6 +413,7 @@ fn any_classifier_can_be_adapted() {
     let adapted = adapter::attach(lenet.clone(), &LoraConfig::new(4), 0).unwrap();
     // conv1 32 × 25, conv2 64 × 800, fc1 256 × 128, fc2 128 × 84, fc3 84 × 10
     assert_eq!(adapter::size(&adapted).adapter, 4 * (57 + 864 + 384 + 212 + 94));
-    let (ours, theirs) = (adapted.valid().forward(images.clone().inner()), lenet.valid().forward(images.inner()));
+    let (ours, theirs) =
+        (adapted.valid().forward(images.clone().inner()), lenet.valid().forward(images.inner()));
     assert_eq!(ours.to_data(), theirs.to_data());
 }

@@ -84,7 +84,6 @@ contracts! {
     MaskedAutoencoderConfig => MaskedAutoencoder;
 }
 
-
 impl Model for Bottleneck {
     type Config = BottleneckConfig;
 

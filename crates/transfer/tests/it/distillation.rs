@@ -6,7 +6,9 @@ use burn::tensor::{Device, Int, Tensor};
 use fornax_cnn::classification::Batch;
 use fornax_cnn::{Classifier, LeNetConfig};
 use fornax_nn_core::check::{GradCheck, fill};
-use fornax_transfer::distillation::{DistillationConfig, HintConfig, soft_target_loss, teacher_logits, train_step};
+use fornax_transfer::distillation::{
+    DistillationConfig, HintConfig, soft_target_loss, teacher_logits, train_step,
+};
 
 use crate::support_adaptation::{data, fixture, value};
 
@@ -61,7 +63,8 @@ fn a_student_comes_to_agree_with_its_teacher_and_the_teacher_stays() {
     for _ in 0..60 {
         let batch = Batch { images: images.clone(), targets: targets.clone() };
         let loss;
-        (student, loss) = train_step(student, &mut optim, 1e-2, batch, logits.clone(), &distillation).unwrap();
+        (student, loss) =
+            train_step(student, &mut optim, 1e-2, batch, logits.clone(), &distillation).unwrap();
         losses.push(loss);
     }
     assert!(losses[59] < 0.3 * losses[0], "{} to {}", losses[0], losses[59]);

@@ -5,8 +5,8 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig};
 use burn::optim::AdamConfig;
 use burn::tensor::{Device, Tensor};
-use fornax_cnn::classification::Batch;
 use fornax_cnn::LeNetConfig;
+use fornax_cnn::classification::Batch;
 use fornax_nn_core::check::{GradCheck, Values, assert_close, fill};
 use fornax_transfer::adapter;
 use fornax_transfer::domain::adversarial::{self, Dann, DomainClassifierConfig, lambda, reverse};
@@ -92,7 +92,10 @@ fn distances_have_their_gradients() {
         mmd(Tensor::cat(vec![s, far.clone()], 0) * 1e-5, Tensor::cat(vec![t, far], 0) * 1e-5)
     };
     let check = GradCheck::new().with_tolerance(1e-3, 1e-9);
-    assert_eq!(check.function(&Device::flex(), &inputs, |x| fixed(x.get("s"), x.get("t"))).unwrap().compared, 21);
+    assert_eq!(
+        check.function(&Device::flex(), &inputs, |x| fixed(x.get("s"), x.get("t"))).unwrap().compared,
+        21
+    );
 }
 
 #[test]

@@ -46,10 +46,9 @@ fn contrastive_steps_match_the_views() {
     let mut losses = Vec::new();
     for _ in 0..60 {
         let loss;
-        (model, loss) = contrastive::train_step(model, &mut optim, 1e-2, views.clone(), 0.5, |model, x| {
-            model.forward(x)
-        })
-        .unwrap();
+        (model, loss) =
+            contrastive::train_step(model, &mut optim, 1e-2, views.clone(), 0.5, |model, x| model.forward(x))
+                .unwrap();
         losses.push(loss);
     }
     assert!(losses[0] < 24f32.ln() && losses[59] < 0.8 * losses[0], "{} to {}", losses[0], losses[59]);
@@ -114,7 +113,8 @@ fn the_painting_does_not_depend_on_the_order_of_what_is_shown() {
     let swapped = [order[1], order[0]].into_iter().chain(order[2..].iter().copied()).collect::<Vec<i64>>();
     let mut place = vec![0i64; 16];
     swapped.iter().enumerate().for_each(|(at, &patch)| place[patch as usize] = at as i64);
-    let tensor = |values: Vec<i64>| Tensor::from_data(burn::tensor::TensorData::new(values, [1, 16]), &Device::flex());
+    let tensor =
+        |values: Vec<i64>| Tensor::from_data(burn::tensor::TensorData::new(values, [1, 16]), &Device::flex());
     let other = masked::Masking { order: tensor(swapped), place: tensor(place) };
     assert_close(&model.forward(images.clone(), &other), &model.forward(images, &masking), 1e-5, 1e-6);
 }

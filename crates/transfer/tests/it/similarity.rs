@@ -54,7 +54,8 @@ fn labels_that_follow_from_the_features_score_higher() {
 
     // A source that knows the label is best, one that says the same of all is as good as the labels' entropy.
     let of = crate::support_adaptation::labels("leep/labels", 20, 3);
-    let sure: Vec<f64> = of.iter().flat_map(|&label| (0..3).map(move |c| f64::from(u8::from(c == label)))).collect();
+    let sure: Vec<f64> =
+        of.iter().flat_map(|&label| (0..3).map(move |c| f64::from(u8::from(c == label)))).collect();
     let sure = Tensor::<2>::from_data(TensorData::new(sure, [20, 3]), (&Device::flex(), DType::F64));
     assert!(leep(sure, &of).unwrap().abs() < 1e-12);
     let blind = Tensor::<2>::ones([20, 2], (&Device::flex(), DType::F64)) / 2.0;
