@@ -50,13 +50,11 @@
 mod error;
 mod file;
 mod named;
+mod visit;
 
-use std::any::Any;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use burn::module::{
-    Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId, Reparameterization, Reparameterizer,
-};
+use burn::module::{Module, ModuleVisitor, Param, Reparameterization};
 use burn::tensor::Tensor;
 use fornax_nn_core::ConfigError;
 use rand::SeedableRng;
@@ -65,6 +63,7 @@ use rand_chacha::ChaCha8Rng;
 pub use error::AdapterError;
 pub use file::{Adapter, AdapterConfig, fingerprint};
 pub use named::Adapters;
+use visit::{Attach, Bases, Found, Inside, StopStatistics};
 
 /// What Burn calls the place of a parameter that belongs to another one's reparameterization.
 const INSIDE: &str = "Reparameterization";
@@ -224,120 +223,4 @@ pub fn size<M: Module>(model: &M) -> Size {
     let mut count = Count { depth: Inside::default(), size: Size::default() };
     model.visit(&mut count);
     count.size
-}
-
-/// Whether a visitor stands within a reparameterization.
-#[derive(Debug, Default)]
-struct Inside(usize);
-
-impl Inside {
-    fn enter(&mut self, container: &str) {
-        self.0 += usize::from(container == INSIDE);
-    }
-
-    fn exit(&mut self, container: &str) {
-        self.0 -= usize::from(container == INSIDE);
-    }
-
-    fn is_inside(&self) -> bool {
-        self.0 > 0
-    }
-}
-
-/// Collects what can be adapted, and where an adapter is already.
-#[derive(Default)]
-struct Found {
-    path: Vec<String>,
-    containers: Vec<String>,
-    targets: Vec<Target>,
-    adapted: Option<String>,
-}
-
-impl ModuleVisitor for Found {
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        if container_type == INSIDE && self.adapted.is_none() {
-            self.adapted = Some(self.path.join("."));
-        }
-        self.path.push(name.to_owned());
-        self.containers.push(container_type.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-        self.containers.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let (Some(container), Some(name)) = (self.containers.last(), self.path.last()) else { return };
-        let (outputs, inputs) = match container.as_str() {
-            "Struct:Linear" => (1, 0),
-            "Struct:Conv1d" | "Struct:Conv2d" | "Struct:Conv3d" => (0, 1),
-            _ => return,
-        };
-        if name == "weight" && D >= 2 {
-            let shape = param.lazy_shape().as_slice().to_vec();
-            self.targets.push(Target { path: self.path.join("."), shape, outputs, inputs });
-        }
-    }
-}
-
-/// Freezes what it gets and attaches the corrections.
-struct Attach<'a, A> {
-    method: &'a A,
-    targets: BTreeMap<String, Target>,
-    noise: ChaCha8Rng,
-}
-
-impl<A: Method> Reparameterizer for Attach<'_, A> {
-    type Reparam = A::Layer;
-
-    fn reparameterize<const D: usize>(
-        &mut self,
-        path: &str,
-        param: Param<Tensor<D>>,
-    ) -> (Param<Tensor<D>>, Option<A::Layer>) {
-        let param = param.set_require_grad(false);
-        let layer = self
-            .targets
-            .get(path)
-            .map(|target| self.method.layer(target, param.val().detach(), &mut self.noise));
-        (param, layer)
-    }
-}
-
-/// Switches the training of batch normalisations off: they then use the statistics they have.
-#[derive(Default)]
-struct StopStatistics(Vec<bool>);
-
-impl ModuleMapper for StopStatistics {
-    fn enter_module(&mut self, _name: &str, container_type: &str) {
-        self.0.push(container_type == "Struct:BatchNorm");
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.0.pop();
-    }
-
-    fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
-        if self.0.last() == Some(&true) { flag.with_value(false) } else { flag }
-    }
-}
-
-/// The stored values of every parameter, whatever is attached to it.
-struct Bases(HashMap<ParamId, Box<dyn Any>>);
-
-impl ModuleVisitor for Bases {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.0.insert(param.id, Box::new(param.base()));
-    }
-}
-
-impl ModuleMapper for Bases {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let base = self.0.remove(&param.id).and_then(|base| base.downcast::<Tensor<D>>().ok());
-        match base {
-            Some(base) => param.map(|_| *base),
-            None => param,
-        }
-    }
 }

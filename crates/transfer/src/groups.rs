@@ -13,6 +13,8 @@
 //! [`Backbone::forward_features`] that it has a part in, which is the first through which a gradient reaches it; what no map depends
 //! on is the head. [`Groups::by_prefix`] takes names, for models that are no backbones.
 
+mod listed;
+
 use std::collections::BTreeMap;
 
 use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamGroup};
@@ -20,6 +22,8 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use fornax_cnn::Backbone;
 use fornax_cnn::geometry::smallest_side;
+
+pub(crate) use listed::{Listed, is_statistic};
 
 /// Parameters in groups, from the image to the answer.
 ///
@@ -248,57 +252,5 @@ impl ModuleVisitor for Reached<'_> {
         if self.gradients.get::<D>(param.id).is_some() {
             self.found.push(self.path.join("."));
         }
-    }
-}
-
-/// What a module consists of, in its order.
-#[derive(Default)]
-pub(crate) struct Listed {
-    path: Vec<String>,
-    containers: Vec<String>,
-    /// Parameters, running statistics and flags.
-    pub(crate) all: Vec<String>,
-    /// Parameters alone.
-    pub(crate) parameters: Vec<String>,
-    /// Of the first of them.
-    device: Option<burn::tensor::Device>,
-}
-
-impl Listed {
-    pub(crate) fn of<M: Module>(model: &M) -> Self {
-        let mut listed = Self::default();
-        model.visit(&mut listed);
-        listed
-    }
-}
-
-/// Whether a leaf of a module is a running statistic: it is handed out as a parameter, and is none.
-pub(crate) fn is_statistic(container: Option<&String>, leaf: Option<&String>) -> bool {
-    container.is_some_and(|container| container.ends_with("BatchNorm"))
-        && leaf.is_some_and(|leaf| leaf.starts_with("running_"))
-}
-
-impl ModuleVisitor for Listed {
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.path.push(name.to_owned());
-        self.containers.push(container_type.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-        self.containers.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let path = self.path.join(".");
-        if !is_statistic(self.containers.last(), self.path.last()) {
-            self.device.get_or_insert_with(|| param.lazy_device());
-            self.parameters.push(path.clone());
-        }
-        self.all.push(path);
-    }
-
-    fn visit_flag(&mut self, _flag: &Param<Flag>) {
-        self.all.push(self.path.join("."));
     }
 }

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 use fornax_nn_core::config::from_json;
 use fornax_nn_core::weights::Weights;
@@ -14,6 +14,7 @@ use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::visit::{Fill, Values};
 use super::{AdapterError, Inside, attach};
 use crate::dora::DoraConfig;
 use crate::ia3::Ia3Config;
@@ -257,60 +258,4 @@ pub fn fingerprint<M: Module>(model: &M) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-/// The tensors of all reparameterizations by path.
-#[derive(Default)]
-struct Values {
-    path: Vec<String>,
-    inside: Inside,
-    tensors: BTreeMap<String, TensorData>,
-}
-
-impl ModuleVisitor for Values {
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.path.push(name.to_owned());
-        self.inside.enter(container_type);
-    }
-
-    fn exit_module(&mut self, _name: &str, container_type: &str) {
-        self.path.pop();
-        self.inside.exit(container_type);
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if self.inside.is_inside() {
-            self.tensors.insert(self.path.join("."), param.val().into_data());
-        }
-    }
-}
-
-/// Replaces them.
-struct Fill<'a> {
-    path: Vec<String>,
-    inside: Inside,
-    tensors: &'a BTreeMap<String, TensorData>,
-}
-
-impl ModuleMapper for Fill<'_> {
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.path.push(name.to_owned());
-        self.inside.enter(container_type);
-    }
-
-    fn exit_module(&mut self, _name: &str, container_type: &str) {
-        self.path.pop();
-        self.inside.exit(container_type);
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let data = self.inside.is_inside().then(|| self.tensors.get(&self.path.join("."))).flatten();
-        match data {
-            Some(data) => param.map(|old| {
-                let new = Tensor::<D>::from_data(data.clone(), (&old.device(), old.dtype()));
-                new.set_require_grad(old.is_require_grad())
-            }),
-            None => param,
-        }
-    }
 }

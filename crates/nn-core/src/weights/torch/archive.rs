@@ -85,7 +85,7 @@ fn end_record<R: Read + Seek>(
     // The 64-bit record, which the locator right before points to.
     let locator = at.checked_sub(20).ok_or_else(damaged)?;
     let mut locator = Bytes(&bytes[locator..at]);
-    let mut fields = || locator.expect(b"PK\x06\x07")?.skip(4)?.u64();
+    let mut fields = || locator.magic(b"PK\x06\x07")?.skip(4)?.u64();
     let record_begin = fields().ok_or_else(damaged)?;
     if record_begin.checked_add(56).is_none_or(|end| end > length) {
         return Err(damaged());
@@ -93,7 +93,7 @@ fn end_record<R: Read + Seek>(
     let bytes = read_at(path, archive, record_begin, 56)?;
     let mut record = Bytes(&bytes);
     let mut fields = || {
-        let entries = record.expect(b"PK\x06\x06")?.skip(28)?.u64()?;
+        let entries = record.magic(b"PK\x06\x06")?.skip(28)?.u64()?;
         let size = record.u64()?;
         Some((entries, record.u64()?, size))
     };
@@ -102,7 +102,7 @@ fn end_record<R: Read + Seek>(
 
 /// A file's name, where its header begins, and its size or why it cannot be read.
 fn one(rest: &mut Bytes<'_>) -> Option<(String, u64, Result<u64, String>)> {
-    rest.expect(b"PK\x01\x02")?.skip(4)?;
+    rest.magic(b"PK\x01\x02")?.skip(4)?;
     let (flags, method) = (rest.u16()?, rest.u16()?);
     rest.skip(8)?;
     let (packed, size) = (rest.u32()?, rest.u32()?);
@@ -148,7 +148,7 @@ fn locate<R: Read + Seek>(
     }
     let bytes = read_at(path, archive, header, 30)?;
     let mut fields = Bytes(&bytes);
-    let mut lengths = || Some((fields.expect(b"PK\x03\x04")?.skip(22)?.u16()?, fields.u16()?));
+    let mut lengths = || Some((fields.magic(b"PK\x03\x04")?.skip(22)?.u16()?, fields.u16()?));
     let (name_length, extra) = lengths().ok_or_else(|| {
         WeightsError::format(path, format!("{name} does not begin where the directory says"))
     })?;
@@ -174,7 +174,7 @@ impl<'a> Bytes<'a> {
         Some(self)
     }
 
-    fn expect(&mut self, bytes: &[u8]) -> Option<&mut Self> {
+    fn magic(&mut self, bytes: &[u8]) -> Option<&mut Self> {
         (self.take(bytes.len() as u64)? == bytes).then_some(self)
     }
 
