@@ -182,20 +182,7 @@ def images():
 
 
 def gpt():
-    """Four layers of 256 on letters: a training step on eight windows of 128, and a hundred tokens from a cache."""
-    inputs, targets = (torch.from_numpy(closed_form.classes(n, 1024, 65)).view(8, 128) for n in ("inputs", "targets"))
-    model = closed_form.fill(Gpt(65, 128, 256, 4, 4))
-    matrices = [p for p in model.parameters() if p.dim() > 1]
-    vectors = [p for p in model.parameters() if p.dim() == 1]
-    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.99))
-
-    def train():
-        optimiser.zero_grad(set_to_none=True)
-        model.loss(inputs, targets).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-
+    """Four layers of 256 and of 128 on letters: training steps, and a hundred tokens from a cache."""
     writer = closed_form.fill(Gpt(65, 128, 256, 4, 4)).eval()
 
     def generate():
@@ -207,7 +194,31 @@ def gpt():
                 start += tokens.shape[1]
                 tokens = logits[:, -1].argmax(1, keepdim=True)
 
-    return {"gpt 4x256 T128 b8 train": train, "gpt 4x256 b1 generate 100 tokens with cache": generate}
+    return {
+        "gpt 4x256 T128 b8 train": gpt_step(8, 128, 256),
+        "gpt 4x128 T64 b12 train": gpt_step(12, 64, 128),
+        "gpt 4x256 b1 generate 100 tokens with cache": generate,
+    }
+
+
+def gpt_step(windows, length, width):
+    """A training step with clipped gradients and AdamW."""
+    inputs, targets = (
+        torch.from_numpy(closed_form.classes(n, windows * length, 65)).view(windows, length) for n in ("inputs", "targets")
+    )
+    model = closed_form.fill(Gpt(65, length, width, 4, 4))
+    matrices = [p for p in model.parameters() if p.dim() > 1]
+    vectors = [p for p in model.parameters() if p.dim() == 1]
+    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.99))
+
+    def train():
+        optimiser.zero_grad(set_to_none=True)
+        model.loss(inputs, targets).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+
+    return train
 
 
 def vae():

@@ -22,7 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     for kind in [Kind::Lstm, Kind::Gru] {
         recurrent(&mut bench, kind)?;
     }
-    gpt(&mut bench)?;
+    gpt(&mut bench, "gpt 4x256 T128 b8 train", &small(), 8)?;
+    gpt(&mut bench, "gpt 4x128 T64 b12 train", &GptConfig::nano(65), 12)?;
     generation(&mut bench)?;
     println!("{}", bench.to_json()?);
     Ok(())
@@ -59,16 +60,17 @@ fn small() -> GptConfig {
     GptConfig::nano(65).with_context(128).with_d_model(256)
 }
 
-/// A training step with clipped gradients and AdamW, eight windows of 128 letters.
-fn gpt(bench: &mut Bench) -> Result<(), Box<dyn Error>> {
+/// A training step with clipped gradients and AdamW on windows of letters as long as the context: tokens a second are
+/// 1,000 · windows · context over the milliseconds.
+fn gpt(bench: &mut Bench, case: &str, config: &GptConfig, windows: usize) -> Result<(), Box<dyn Error>> {
     let device = DeviceChoice::Flex.open()?.autodiff();
-    let model: Gpt = fill::fill(small().init(&device)?);
-    let inputs = fill::targets("inputs", [8, 128], 65, &device);
-    let batch = Batch { inputs, targets: fill::targets("targets", [8, 128], 65, &device), real: None };
+    let model: Gpt = fill::fill(config.init(&device)?);
+    let letters = |name| fill::targets(name, [windows, config.context], config.vocab_size, &device);
+    let batch = Batch { inputs: letters("inputs"), targets: letters("targets"), real: None };
     let mut optim = optimizer(&model)?;
     let mut model = Some(model);
     let mut failure = None;
-    bench.case("gpt 4x256 T128 b8 train", || {
+    bench.case(case, || {
         if let Some(current) = model.take() {
             match train_step(current, &mut optim, 1e-3, batch.clone()) {
                 Ok((trained, _)) => model = Some(trained),

@@ -205,20 +205,15 @@ fn biases(config: &LstmConfig, device: &Device) -> [Tensor<1>; 2] {
     let (ih, hh) = (drawn(), drawn());
     let like = (&ih.device(), ih.dtype());
     let rest = |bias: &Tensor<1>| bias.clone().narrow(0, 2 * hidden, 2 * hidden);
-    match config.chrono {
-        Some(longest) => {
-            let spread = Distribution::Uniform(1.0, longest as f64 - 1.0);
-            let forget = Tensor::<1>::random([hidden], spread, like).log();
-            let none = Tensor::zeros([2 * hidden], like);
-            let ih = Tensor::cat(vec![forget.clone().neg(), forget, rest(&ih)], 0);
-            [ih, Tensor::cat(vec![none, rest(&hh)], 0)]
-        }
-        None => {
-            let shift = |row| if row / hidden == 1 { config.forget_bias } else { 0.0 };
-            let shift: Vec<f64> = (0..4 * hidden).map(shift).collect();
-            [ih + Tensor::from_data(TensorData::new(shift, [4 * hidden]), like), hh]
-        }
-    }
+    let Some(longest) = config.chrono else {
+        let shift = |row| if row / hidden == 1 { config.forget_bias } else { 0.0 };
+        let shift: Vec<f64> = (0..4 * hidden).map(shift).collect();
+        return [ih + Tensor::from_data(TensorData::new(shift, [4 * hidden]), like), hh];
+    };
+    let spread = Distribution::Uniform(1.0, longest as f64 - 1.0);
+    let forget = Tensor::<1>::random([hidden], spread, like).log();
+    let ih = Tensor::cat(vec![forget.clone().neg(), forget, rest(&ih)], 0);
+    [ih, Tensor::cat(vec![Tensor::zeros([2 * hidden], like), rest(&hh)], 0)]
 }
 
 /// The weights of an [`LstmCell`] as its step uses them.

@@ -32,7 +32,7 @@ pub(crate) struct Settings {
     /// A text file of your own (UTF-8)
     #[arg(long, value_name = "FILE")]
     pub(crate) data: Option<PathBuf>,
-    /// Epochs of a hundred updates [default: 50, gpt: 20]
+    /// Epochs of a hundred updates [default: 30, gpt: 20]
     #[arg(long)]
     epochs: Option<usize>,
     /// Places of the text read at once [default: 16, gpt: 12]
@@ -82,8 +82,9 @@ pub(crate) struct Sizes {
     dropout: f64,
     lr: f64,
     warm_up: usize,
+    /// Nothing for a GPT.
     #[serde(skip)]
-    kind: Option<Kind>,
+    pub(crate) kind: Option<Kind>,
 }
 
 impl Settings {
@@ -100,7 +101,7 @@ impl Settings {
             given.unwrap_or(if kind.is_some() { recurrent } else { gpt })
         }
         let mut sizes = Sizes {
-            epochs: of(self.epochs, kind, 50, 20),
+            epochs: of(self.epochs, kind, 30, 20),
             batch_size: of(self.batch_size, kind, 16, 12),
             steps: of(self.steps, kind, 48, 64),
             hidden: of(self.hidden, kind, 160, 128),
@@ -136,11 +137,6 @@ impl Sizes {
                     .with_dropout(self.dropout),
             ),
         }
-    }
-
-    /// Whether the state of one stretch goes on into the next.
-    pub(crate) fn is_recurrent(&self) -> bool {
-        self.kind.is_some()
     }
 
     /// Up, then down along a cosine.

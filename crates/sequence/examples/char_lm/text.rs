@@ -19,7 +19,7 @@ impl Text {
     pub(crate) fn new(corpus: &Corpus, sizes: &Sizes) -> Outcome<Self> {
         corpus.enough_for(sizes.steps)?;
         let &Sizes { batch_size, steps, .. } = sizes;
-        if sizes.is_recurrent() {
+        if sizes.kind.is_some() {
             return Ok(Self::Lanes {
                 train: TextLanes::new(corpus.train.clone(), batch_size, steps)?,
                 unseen: TextLanes::new(corpus.validation.clone(), batch_size.min(8), steps)?,

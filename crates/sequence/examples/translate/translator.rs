@@ -24,6 +24,9 @@ pub(crate) enum TranslatorConfig {
     Transformer(TransformerConfig),
 }
 
+/// Weights, `[token][source token]`.
+type Map = Vec<Vec<f64>>;
+
 #[allow(clippy::large_enum_variant)]
 pub(crate) enum Translator {
     Seq2seq(Seq2Seq),
@@ -91,8 +94,8 @@ impl Translator {
     }
 
     /// The likeliest translations, token by token, and how much each of their tokens took from each of the source's:
-    /// `[batch][token][source token]`. Of a transformer it is the mean of the last layer's heads.
-    pub(crate) fn translate(&self, batch: Batch) -> Outcome<(Vec<Vec<u32>>, Vec<Vec<Vec<f64>>>)> {
+    /// a map each. Of a transformer it is the mean of the last layer's heads.
+    pub(crate) fn translate(&self, batch: Batch) -> Outcome<(Vec<Vec<u32>>, Vec<Map>)> {
         let (written, looks) = match self {
             Self::Seq2seq(model) => model.greedy(batch.sources, &batch.lengths, LONGEST),
             Self::Transformer(model) => {
