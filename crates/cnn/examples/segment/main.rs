@@ -45,7 +45,7 @@ struct Settings {
     #[arg(long, default_value_t = 40)]
     image_size: usize,
     /// Passes over the data
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 16)]
     epochs: usize,
     /// Scenes a pass, new ones each time
     #[arg(long, default_value_t = 1024)]

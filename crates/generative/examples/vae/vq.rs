@@ -78,11 +78,8 @@ pub(crate) fn train(args: RunArgs, settings: Settings) -> Outcome<()> {
     let Judged { mse, perplexity, prior_bits } = judge(&model, &prior, &set, &split.test, &device);
     let uniform_bits = (height * width) as f64 * (settings.codes as f64).log2();
     draw(&mut run, &model, &prior, &set.gather(&split.test).to_tensor(&device), [height, width])?;
-    run.check(
-        "perplexity",
-        perplexity,
-        Target::at_least(if args.quick { 1.0 } else { 0.5 * settings.codes as f64 }),
-    );
+    let least = if args.quick { 1.0 } else { 0.5 * settings.codes as f64 };
+    run.check("perplexity", perplexity, Target::at_least(least));
     let most = if args.quick { f64::INFINITY } else { 0.75 * uniform_bits };
     run.check("bits of a code under the prior", prior_bits, Target::at_most(most));
     let sentence = format!(
