@@ -46,20 +46,24 @@ impl Network {
         }
     }
 
-    /// Samples whose first `given` rows are those of `x`: uniform numbers at either end leave no choice.
-    pub(crate) fn complete(&self, x: Tensor<3, Int>, given: usize, uniform: Tensor<3>) -> Tensor<3, Int> {
-        let [batch, height, width] = x.dims();
-        let known = x.narrow(1, 0, given).float();
-        let free = uniform.narrow(1, given, height - given);
+    /// Images, from a uniform number for each pixel.
+    pub(crate) fn sample(&self, uniform: Tensor<3>) -> Tensor<3, Int> {
+        let [batch, height, width] = uniform.dims();
         match self {
-            // A one is drawn where the zeros' probability is at most the number.
-            Self::PixelCnn(model) => model.sample(Tensor::cat(vec![known * ALMOST_ONE, free], 1)),
-            // A one is drawn where the ones' probability is above the number.
-            Self::Made(model) => {
-                let numbers = Tensor::cat(vec![-known + 1.0, free], 1).flatten(1, 2);
-                model.sample(numbers).int().reshape([batch, height, width])
-            }
+            Self::PixelCnn(model) => model.sample(uniform),
+            Self::Made(model) => model.sample(uniform.flatten(1, 2)).int().reshape([batch, height, width]),
         }
+    }
+
+    /// Samples whose first `given` rows, at least one, are those of `x`: uniform numbers at either end leave no choice.
+    pub(crate) fn complete(&self, x: Tensor<3, Int>, given: usize, uniform: Tensor<3>) -> Tensor<3, Int> {
+        let height = x.dims()[1];
+        let known = x.narrow(1, 0, given).float();
+        let known = match self {
+            Self::PixelCnn(_) => known * ALMOST_ONE, // a one where the zeros' probability is at most the number
+            Self::Made(_) => -known + 1.0,           // a one where the ones' probability is above the number
+        };
+        self.sample(Tensor::cat(vec![known, uniform.narrow(1, given, height - given)], 1))
     }
 
     /// The library's step of either.

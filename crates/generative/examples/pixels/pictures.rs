@@ -18,8 +18,7 @@ pub(crate) fn draw(run: &mut Run, model: &Network, unseen: Tensor<3, Int>) -> Ou
     device.seed(run.seed());
     let uniform =
         |images: usize| Tensor::<3>::random([images, height, width], Distribution::Default, &device);
-    let nothing = Tensor::zeros([ROW * ROW, height, width], &device);
-    let samples = model.complete(nothing, 0, uniform(ROW * ROW));
+    let samples = model.sample(uniform(ROW * ROW));
     grid("Samples, drawn pixel by pixel", &[&samples]).save(run.path("samples.png"))?;
 
     let first = unseen.narrow(0, 0, ROW.min(count));

@@ -190,8 +190,9 @@ macro_rules! flow {
                 model.forward(fill::input("x", [batch, self.config.features], device)).0.into()
             }
 
+            /// A twentieth of it: four examples have no greatest density, and SGD at the contract's rate would run away after it.
             fn loss(&self, model: &$model, batch: usize, device: &Device) -> Tensor<1> {
-                flow::loss(model, fill::input("x", [batch, self.config.features], device))
+                flow::loss(model, fill::input("x", [batch, self.config.features], device)) * 0.05
             }
 
             fn output_shape(&self, batch: usize) -> Vec<usize> {

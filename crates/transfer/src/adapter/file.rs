@@ -109,10 +109,8 @@ impl Adapter {
             match self.tensors.get(name) {
                 Some(data) if data.shape() == slot.shape() => {}
                 Some(data) => {
-                    return problem(
-                        name,
-                        format!("has shape {:?}, expected {:?}", data.shape(), slot.shape()),
-                    );
+                    let (found, expected) = (data.shape().as_slice(), slot.shape().as_slice());
+                    return problem(name, format!("has shape {found:?}, expected {expected:?}"));
                 }
                 None => return problem(name, "is missing".to_owned()),
             }
