@@ -150,7 +150,7 @@ fn problem(pickle: &[u8]) -> PickleProblem {
 }
 
 fn text(text: &str) -> Vec<u8> {
-    [&[b'X'], &(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat()
+    [b"X".as_slice(), &(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat()
 }
 
 fn int(number: i64) -> Vec<u8> {
