@@ -180,6 +180,7 @@ pub fn carry_out<M: Classifier>(
     optim: &mut ModuleOptimizer,
     mut batches: impl FnMut(usize) -> Vec<Batch>,
 ) -> Result<(M, Vec<f32>), PlanError> {
+    plan.iter().try_for_each(Phase::validate)?;
     let (mut epoch, mut losses) = (0, Vec::new());
     for phase in plan {
         let mut rates = None;

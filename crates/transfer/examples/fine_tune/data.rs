@@ -1,6 +1,5 @@
 //! The digits as two tasks: 0 to 4 with all their images, 5 to 9 with a few.
 
-use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use fornax_cnn::Classifier;
 use fornax_cnn::classification::Batch;

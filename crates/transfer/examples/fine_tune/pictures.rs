@@ -13,20 +13,21 @@ pub(crate) struct Mean {
     /// Of the last accuracies.
     pub(crate) mean: f64,
     deviation: f64,
-    curve: Vec<f64>,
+    curve: Vec<(f64, f64)>,
 }
 
 /// The mean of every job's fits.
 pub(crate) fn results(fits: &[Fit], seeds: usize) -> Vec<Mean> {
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let of = |name: &'static str| {
-        let curves: Vec<&[f64]> =
+        let curves: Vec<&[(f64, f64)]> =
             fits.iter().filter(|fit| fit.name == name).map(|fit| fit.curve.as_slice()).collect();
-        let last: Vec<f64> = curves.iter().filter_map(|curve| curve.last().copied()).collect();
+        let last: Vec<f64> = curves.iter().filter_map(|curve| Some(curve.last()?.1)).collect();
         let square: f64 = last.iter().map(|value| (value - mean(&last)).powi(2)).sum();
-        let epochs = curves.iter().map(|curve| curve.len()).min().unwrap_or(0);
-        let at = |epoch: usize| mean(&curves.iter().map(|curve| curve[epoch]).collect::<Vec<_>>());
-        let curve = (0..epochs).map(at).collect();
+        let looks = curves.iter().map(|curve| curve.len()).min().unwrap_or(0);
+        let at =
+            |i: usize| (curves[0][i].0, mean(&curves.iter().map(|curve| curve[i].1).collect::<Vec<_>>()));
+        let curve = (0..looks).map(at).collect();
         Mean { name, mean: mean(&last), deviation: (square / (seeds.max(2) - 1) as f64).sqrt(), curve }
     };
     JOBS.iter().map(|&name| of(name)).collect()
@@ -45,7 +46,7 @@ pub(crate) fn draw(run: &Run, results: &[Mean]) -> Outcome<Map<String, Value>> {
         .x_label("epoch")
         .y_label("unseen digits read correctly (%)");
     let panel = target.iter().zip(SERIES).fold(panel, |panel, (result, color)| {
-        let points = result.curve.iter().enumerate().map(|(i, &y)| ((i + 1) as f64, 100.0 * y));
+        let points = result.curve.iter().map(|&(epoch, accuracy)| (epoch, 100.0 * accuracy));
         panel.line(Line::new(result.name.replace('_', " "), points).color(color))
     });
     Curves::new().panel(panel).save(run.path("curves.png"))?;
