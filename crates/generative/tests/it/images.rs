@@ -11,14 +11,14 @@ use fornax_generative::{CodebookConfig, codebook};
 use fornax_nn_core::check::contract::{Contract, Output, Overfit};
 use fornax_nn_core::check::{Fixture, GradCheck, Place, fill};
 
-// Its training curve on wgpu is wrong in single steps: see docs/log.md.
+// The autoencoder's training curve on wgpu is wrong in single steps, and the other has the same layers: see docs/log.md.
 fornax_nn_core::contract! {
     on flex;
     conv_digits: ConvCase { config: ConvAutoencoderConfig::digits(), parameters: 71_049 };
+    vq_digits: VqCase { config: VqVaeConfig::digits(), parameters: 3_209 };
 }
 
 fornax_nn_core::contract! {
-    vq_digits: VqCase { config: VqVaeConfig::digits(), parameters: 3_209 };
     pixels: PixelCase { config: PixelCnnConfig::binary(), parameters: 16_322 };
 }
 
