@@ -49,6 +49,13 @@ def data(name, shape):
     return uniform(name, int(np.prod(shape))).astype(np.float32).reshape(shape)
 
 
+def tensor(name, shape):
+    """The same for PyTorch."""
+    import torch
+
+    return torch.from_numpy(data(name, shape))
+
+
 def classes(name, count, bound):
     """Integers in 0..bound."""
     return ((_bits(name, np.arange(count)) >> np.uint64(33)) % np.uint64(bound)).astype(np.int64)

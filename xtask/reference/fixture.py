@@ -47,6 +47,16 @@ def gradients(prefix, module):
     return {f"{prefix}.{k}": entry(p.grad) for k, p in module.named_parameters()}
 
 
+def record(entries, name, model, outputs, loss):
+    """Outputs by name, the loss, and the loss's gradient for every parameter of the model."""
+    model.zero_grad()
+    loss.backward()
+    for key, value in outputs.items():
+        entries[f"{name}.{key}"] = entry(value)
+    entries[f"{name}.loss"] = entry(loss.reshape(1))
+    entries.update(gradients(f"{name}.gradients", model))
+
+
 def curve(losses):
     """A whole list of numbers."""
     return entry(torch.tensor(losses, dtype=torch.float64), keep=len(losses))

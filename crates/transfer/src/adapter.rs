@@ -63,7 +63,7 @@ use rand_chacha::ChaCha8Rng;
 pub use error::AdapterError;
 pub use file::{Adapter, AdapterConfig, fingerprint};
 pub use named::Adapters;
-use visit::{Attach, Bases, Found, Inside, StopStatistics};
+use visit::{Attach, Bases, Found, Place, StopStatistics};
 
 /// What Burn calls the place of a parameter that belongs to another one's reparameterization.
 const INSIDE: &str = "Reparameterization";
@@ -199,28 +199,28 @@ impl Size {
 /// Counts the parameters of base and adapter.
 pub fn size<M: Module>(model: &M) -> Size {
     struct Count {
-        depth: Inside,
+        place: Place,
         size: Size,
     }
     impl ModuleVisitor for Count {
-        fn enter_module(&mut self, _name: &str, container_type: &str) {
-            self.depth.enter(container_type);
+        fn enter_module(&mut self, name: &str, container_type: &str) {
+            self.place.enter(name, container_type);
         }
 
         fn exit_module(&mut self, _name: &str, container_type: &str) {
-            self.depth.exit(container_type);
+            self.place.exit(container_type);
         }
 
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             let count = param.lazy_shape().num_elements();
-            if self.depth.is_inside() {
+            if self.place.is_inside() {
                 self.size.adapter += count;
             } else {
                 self.size.base += count;
             }
         }
     }
-    let mut count = Count { depth: Inside::default(), size: Size::default() };
+    let mut count = Count { place: Place::default(), size: Size::default() };
     model.visit(&mut count);
     count.size
 }

@@ -24,11 +24,10 @@ use burn::config::Config;
 use burn::module::{LoraAdapter, Module, Param, Reparameterization};
 use burn::tensor::Tensor;
 use fornax_nn_core::ConfigError;
-use fornax_nn_core::config::{at_least_one, positive};
 use rand_chacha::ChaCha8Rng;
 
 use crate::adapter::{AdapterError, Method, Target};
-use crate::lora::{check_rank, factors};
+use crate::lora::LoraConfig;
 
 /// Settings of a weight-decomposed adapter; attach it with [`attach`](crate::adapter::attach).
 #[derive(Config, Debug, PartialEq)]
@@ -58,6 +57,13 @@ pub struct DoraLayer {
     pub constant_norm: bool,
 }
 
+impl DoraConfig {
+    /// The change beneath the length.
+    fn low_rank(&self) -> LoraConfig {
+        LoraConfig::new(self.rank).with_alpha(self.alpha)
+    }
+}
+
 impl Method for DoraConfig {
     type Layer = DoraLayer;
 
@@ -66,20 +72,18 @@ impl Method for DoraConfig {
     }
 
     fn validate(&self) -> Result<(), ConfigError> {
-        at_least_one(&[("rank", self.rank)])?;
-        positive("alpha", self.alpha.unwrap_or(1.0))
+        self.low_rank().validate()
     }
 
     fn check(&self, target: &Target) -> Result<(), AdapterError> {
-        check_rank(self.rank, target)
+        self.low_rank().check(target)
     }
 
     fn layer<const D: usize>(&self, target: &Target, weight: Tensor<D>, noise: &mut ChaCha8Rng) -> DoraLayer {
-        let [a, b] = factors(self.rank, target, &weight, noise);
-        let scale = self.alpha.map_or(2.0, |alpha| alpha / self.rank as f64);
+        let low_rank = self.low_rank().layer(target, weight.clone(), noise);
         let magnitude = length(weight, target.outputs).flatten(0, D - 1);
         DoraLayer {
-            low_rank: LoraAdapter { a, b, scale },
+            low_rank,
             magnitude: Param::from_tensor(magnitude),
             outputs: target.outputs,
             constant_norm: self.constant_norm,

@@ -97,7 +97,7 @@ impl Method for LoraConfig {
 }
 
 /// A rank that saves nothing is a mistake.
-pub(crate) fn check_rank(rank: usize, target: &Target) -> Result<(), AdapterError> {
+fn check_rank(rank: usize, target: &Target) -> Result<(), AdapterError> {
     let [rows, columns] = target.matrix();
     let smallest = rows.min(columns);
     if rank < smallest {
@@ -108,7 +108,7 @@ pub(crate) fn check_rank(rank: usize, target: &Target) -> Result<(), AdapterErro
 
 /// The factors of a change that begins as zero: `[rows, rank]` and `[rank, columns]` of the weight as a matrix. The one on
 /// the inputs' side is random.
-pub(crate) fn factors<const D: usize>(
+fn factors<const D: usize>(
     rank: usize,
     target: &Target,
     weight: &Tensor<D>,

@@ -15,10 +15,7 @@ torch.set_num_threads(1)
 
 STEPS, BATCH, CLASSES = 100, 3, 4
 entries = {}
-
-
-def data(name, shape):
-    return torch.from_numpy(closed_form.data(name, shape))
+data = closed_form.tensor
 
 
 def record(name, output, loss):

@@ -4,6 +4,7 @@ The configurations are repeated in `crates/generative/tests/it/parity.rs`. Run t
 """
 
 import math
+from functools import partial
 
 import torch
 from torch import nn
@@ -15,20 +16,7 @@ import fixture
 torch.set_num_threads(1)
 
 entries = {}
-
-
-def data(name, shape):
-    return torch.from_numpy(closed_form.data(name, shape))
-
-
-def record(name, model, outputs, loss):
-    """Outputs by name, the loss, and the loss's gradient for every parameter."""
-    model.zero_grad()
-    loss.backward()
-    for key, value in outputs.items():
-        entries[f"{name}.{key}"] = fixture.entry(value)
-    entries[f"{name}.loss"] = fixture.entry(loss.reshape(1))
-    entries.update(fixture.gradients(f"{name}.gradients", model))
+data, record = closed_form.tensor, partial(fixture.record, entries)
 
 
 class Layer(nn.Module):

@@ -43,8 +43,8 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
         settings.epochs = settings.epochs.min(5);
     }
     let device = args.device.open()?;
-    let (set, split) = images::load(settings.data.as_deref(), settings.image_size, settings.fold)?;
-    let side = settings.image_size;
+    let (set, split) = settings.source.load()?;
+    let side = settings.source.image_size;
     let pixels = |indices: &[usize], device: &Device| -> Tensor<2> {
         set.gather(indices).to_tensor(device).flatten::<2>(1, 3) // [B, side²]
     };
@@ -107,7 +107,7 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     run.check(
         "gain over principal components",
         gain,
-        Target::at_least(if args.quick || settings.data.is_some() { f64::NEG_INFINITY } else { 0.15 }),
+        Target::at_least(if args.quick || settings.source.data.is_some() { f64::NEG_INFINITY } else { 0.15 }),
     );
     let sentence = format!(
         "{} numbers rebuild an unseen image with a mean squared error of {test_mse:.4}, {:.0} % below as many principal components: {}",

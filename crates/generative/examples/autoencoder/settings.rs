@@ -1,28 +1,20 @@
 //! What can be chosen.
 
-use std::path::PathBuf;
-
 use serde::Serialize;
 
+use crate::images::Source;
 use crate::network::Kind;
 
 #[derive(clap::Args, Serialize)]
 pub(crate) struct Settings {
-    /// Images of your own: a folder per class, an IDX pair (plain or .gz) or a CSV file of pixels
-    #[arg(long, value_name = "PATH")]
-    pub(crate) data: Option<PathBuf>,
-    /// Side in pixels that the images are resized to
-    #[arg(long, default_value_t = 8)]
-    pub(crate) image_size: usize,
+    #[command(flatten)]
+    pub(crate) source: Source,
     /// Fully connected layers or convolutions
     #[arg(long, value_enum, default_value_t = Kind::Dense)]
     pub(crate) model: Kind,
     /// Numbers in the code
     #[arg(long, default_value_t = 8)]
     pub(crate) code: usize,
-    /// Which fifth of the images is held out
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..5))]
-    pub(crate) fold: u8,
     /// Passes over the training images
     #[arg(long, default_value_t = 100)]
     pub(crate) epochs: usize,

@@ -51,14 +51,13 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
         settings.samples = settings.samples.min(50);
         settings.steps = settings.steps.min(10);
     }
-    UNetConfig::new(settings.channels.clone()).validate_side(settings.side)?;
-    if !settings.side.is_multiple_of(4) {
-        return Err(
-            ConfigError::new("side", format!("must be a multiple of 4, got {}", settings.side)).into()
-        );
+    let side = settings.source.image_size;
+    UNetConfig::new(settings.channels.clone()).validate_side(side)?;
+    if !side.is_multiple_of(4) {
+        return Err(ConfigError::new("image_size", format!("must be a multiple of 4, got {side}")).into());
     }
     let device = args.device.open()?;
-    let (set, split) = images::load(settings.data.as_deref(), settings.side, settings.fold)?;
+    let (set, split) = settings.source.load()?;
     let process = Process::new(&settings)?;
     let mut run = Run::open("diffusion", &args, &settings)?;
 
@@ -100,7 +99,7 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
         // Both samplers start from the same noise.
         device.seed(run.seed().wrapping_add(number as u64));
         let order = Order { model, labels: labels(chunk.to_vec(), &device), guidance: settings.guidance };
-        let start = normal([chunk.len(), 1, settings.side, settings.side], &device);
+        let start = normal([chunk.len(), 1, side, side], &device);
         let steps = process.fast(&order, start.clone())?;
         fast.extend(steps.last().cloned());
         path = if number == 0 { steps } else { path };
@@ -120,7 +119,7 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     let [slow_name, fast_name] = process.names();
     pictures::draw(&mut run, &slow, &path, slow_name)?;
     let bound = |target: f64, open: f64| {
-        if args.quick || settings.data.is_some() { open } else { target }
+        if args.quick || settings.source.data.is_some() { open } else { target }
     };
     run.check("classifier_agreement", agreement, Target::at_least(bound(0.95, 0.0)));
     if settings.model == Model::Ddpm {

@@ -1,9 +1,9 @@
 //! What can be chosen.
 
-use std::path::PathBuf;
-
 use clap::ValueEnum;
 use serde::Serialize;
+
+use crate::images::Source;
 
 #[derive(Clone, Copy, PartialEq, ValueEnum, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -19,15 +19,8 @@ pub(crate) struct Settings {
     /// How the network is trained and sampled from
     #[arg(long, value_enum, default_value_t = Model::Ddpm)]
     pub(crate) model: Model,
-    /// Your own images: a folder with a folder for each class, IDX, CIFAR-10; made grey and resized
-    #[arg(long)]
-    pub(crate) data: Option<PathBuf>,
-    /// Pixels of a side, divisible by 4
-    #[arg(long, default_value_t = 8)]
-    pub(crate) side: usize,
-    /// Which fifth of the images is held out
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..5))]
-    pub(crate) fold: u8,
+    #[command(flatten)]
+    pub(crate) source: Source,
     /// Passes over the training images
     #[arg(long, default_value_t = 80)]
     pub(crate) epochs: usize,

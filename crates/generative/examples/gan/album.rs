@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use burn::tensor::Tensor;
-use fornax_nn_core::plot::{Animation, Curves, Line, Panel, Picture, PlotError, Tile, Tiles};
+use fornax_nn_core::plot::{Animation, Curves, Panel, Picture, PlotError, Tile, Tiles};
 use fornax_nn_core::train::Run;
 use serde::{Deserialize, Serialize};
 
 use crate::Outcome;
+use crate::pictures::{balance, line};
 
 /// Images in a row.
 const ROW: usize = 10;
@@ -57,19 +58,11 @@ impl Album {
         }
         animation.save(run.path("training.gif"))?;
 
-        let mut line = |name: &str, split: &str, metric: &str| -> Outcome<Line> {
-            let history = run.history(split, metric)?.into_iter();
-            Ok(Line::new(name, history.map(|(step, value)| (step as f64, value))))
-        };
-        let balance = Panel::new("Balance")
-            .x_label("step")
-            .line(line("the critic's accuracy", "balance", "accuracy")?)
-            .line(line("spread of samples beside the data's", "balance", "spread")?)
-            .line(line("the classifier's confidence", "test", "confidence")?);
+        let balance = balance(run, "the classifier's confidence", "confidence")?;
         let distance = Panel::new("Fréchet distance in the classifier's features")
             .x_label("step")
             .log_y()
-            .line(line("500 samples", "test", "fid_digits")?.mark_lowest());
+            .line(line(run, "500 samples", "test", "fid_digits")?.mark_lowest());
         Ok(Curves::new().panel(balance).panel(distance).save(run.path("curves.png"))?)
     }
 }

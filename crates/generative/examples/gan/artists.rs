@@ -10,11 +10,11 @@ use fornax_nn_core::optim::AdamConfig;
 use fornax_nn_core::train::{Run, RunArgs, Target};
 use serde_json::json;
 
+use crate::Outcome;
 use crate::album::Album;
 use crate::judge::{Judge, Verdict, labels};
 use crate::players::Players;
 use crate::settings::{Model, Settings};
-use crate::{Outcome, images};
 
 /// Samples that are judged.
 const SAMPLES: usize = 1500;
@@ -26,7 +26,7 @@ const NOISE: usize = 32;
 pub(crate) fn train(args: RunArgs, settings: Settings) -> Outcome<()> {
     let device = args.device.open()?;
     let game = settings.game();
-    let (set, split) = images::load(settings.path(), settings.image_size, 0)?;
+    let (set, split) = settings.source().load()?;
     let classes = if settings.model() == Model::Cgan { set.num_classes() } else { 0 };
     let mut run = Run::open("gan", &args, &settings)?;
 
@@ -96,7 +96,7 @@ pub(crate) fn train(args: RunArgs, settings: Settings) -> Outcome<()> {
     let (fid, floor) = (frechet_distance(&truth, &verdict.features)?, frechet_distance(&truth, &unseen)?);
     let (precision, recall) = precision_recall(&truth, &verdict.features, 3)?;
     let (covered, count) = (verdict.covered(set.num_classes()), set.num_classes());
-    let quick = args.quick || settings.path().is_some();
+    let quick = args.quick || settings.source().data.is_some();
     run.check("classes_covered", covered as f64, Target::at_least(if quick { 0.0 } else { 10.0 }));
     run.check(
         "classifier_confidence",

@@ -48,15 +48,22 @@ impl Film {
         }
         animation.save(run.path("training.gif"))?;
 
-        let mut line = |name: &str, split: &str, metric: &str| -> Outcome<Line> {
-            let history = run.history(split, metric)?.into_iter();
-            Ok(Line::new(name, history.map(|(step, value)| (step as f64, value))))
-        };
-        let balance = Panel::new("Balance")
-            .x_label("step")
-            .line(line("the critic's accuracy", "balance", "accuracy")?)
-            .line(line("spread of samples beside the data's", "balance", "spread")?)
-            .line(line("share of good samples", "test", "high_quality")?);
+        let balance = balance(run, "share of good samples", "high_quality")?;
         Ok(Curves::new().panel(balance).save(run.path("curves.png"))?)
     }
+}
+
+/// A metric by steps.
+pub(crate) fn line(run: &mut Run, name: &str, split: &str, metric: &str) -> Outcome<Line> {
+    let history = run.history(split, metric)?.into_iter();
+    Ok(Line::new(name, history.map(|(step, value)| (step as f64, value))))
+}
+
+/// How the players stand, and a figure of the samples.
+pub(crate) fn balance(run: &mut Run, name: &str, metric: &str) -> Outcome<Panel> {
+    Ok(Panel::new("Balance")
+        .x_label("step")
+        .line(line(run, "the critic's accuracy", "balance", "accuracy")?)
+        .line(line(run, "spread of samples beside the data's", "balance", "spread")?)
+        .line(line(run, name, "test", metric)?))
 }

@@ -1,12 +1,14 @@
 //! The game that is played, and on what.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 use fornax_generative::Constraint;
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::loss::GanLoss;
 use serde::Serialize;
+
+use crate::images::Source;
 
 #[derive(Clone, Copy, PartialEq, ValueEnum, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -61,9 +63,10 @@ impl Settings {
         self.data == "ring"
     }
 
-    /// The user's own images, if it is those.
-    pub(crate) fn path(&self) -> Option<&Path> {
-        (self.data != "digits" && !self.ring()).then(|| Path::new(&self.data))
+    /// The digits, or the user's own images.
+    pub(crate) fn source(&self) -> Source {
+        let own = self.data != "digits" && !self.ring();
+        Source { data: own.then(|| PathBuf::from(&self.data)), image_size: self.image_size, fold: 0 }
     }
 
     pub(crate) fn model(&self) -> Model {

@@ -5,7 +5,6 @@ mod images;
 mod network;
 mod pictures;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use burn::module::Module;
@@ -19,6 +18,7 @@ use fornax_prep::image::ImageSet;
 use serde::Serialize;
 use serde_json::json;
 
+use images::Source;
 use network::{Kind, Network};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -37,18 +37,11 @@ struct Args {
 
 #[derive(clap::Args, Serialize)]
 struct Settings {
-    /// Images of your own: a folder per class, an IDX pair (plain or .gz) or a CSV file of pixels
-    #[arg(long, value_name = "PATH")]
-    data: Option<PathBuf>,
-    /// Side in pixels that the images are resized to
-    #[arg(long, default_value_t = 8)]
-    image_size: usize,
+    #[command(flatten)]
+    source: Source,
     /// Masked convolutions or masked layers
     #[arg(long, value_enum, default_value_t = Kind::PixelCnn)]
     model: Kind,
-    /// Which fifth of the images is held out
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..5))]
-    fold: u8,
     /// Passes over the training images
     #[arg(long, default_value_t = 30)]
     epochs: usize,
@@ -72,11 +65,11 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
         settings.epochs = settings.epochs.min(3);
     }
     let device = args.device.open()?;
-    let (set, split) = images::load(settings.data.as_deref(), settings.image_size, settings.fold)?;
+    let (set, split) = settings.source.load()?;
     let mut run = Run::open("pixels", &args, &settings)?;
 
     let learning = device.clone().autodiff();
-    let mut model = Network::init(settings.model, settings.image_size, run.seed(), &learning)?;
+    let mut model = Network::init(settings.model, settings.source.image_size, run.seed(), &learning)?;
     let mut optim = AdamWConfig::new().with_weight_decay(settings.weight_decay).init()?;
     if let Some(saved) = run.resume() {
         (model, optim) = (saved.module("model", model)?, saved.optimizer("optimizer", optim)?);
@@ -85,7 +78,7 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     let (rising, falling) = ((steps / 10).max(1), (steps - steps / 10).max(1));
     let schedule = ScheduleConfig::cosine(falling).with_warm_up(rising).init(settings.lr)?;
     let (seen, unseen) = (bits(&set, &split.train, &device), bits(&set, &split.test, &device));
-    let pixels = settings.image_size.pow(2);
+    let pixels = settings.source.image_size.pow(2);
     let cost = |model: &Network, x: &Tensor<3, Int>| {
         bits_per_dim(-model.log_prob(x.clone()).mean().into_scalar::<f64>(), pixels)
     };
@@ -110,7 +103,7 @@ fn train(Args { run: args, mut settings }: Args) -> Outcome<()> {
     let found = cost(&model, &unseen);
     let independent = each_on_its_own(&seen, &unseen);
     pictures::draw(&mut run, &model, unseen)?;
-    let free = args.quick || settings.data.is_some();
+    let free = args.quick || settings.source.data.is_some();
     run.check("bits_per_dim", found, Target::at_most(if free { independent } else { BITS }));
     let sentence = format!(
         "An unseen image costs {found:.3} bits a pixel, exactly ({independent:.3} if pixels knew nothing of each other): {}",

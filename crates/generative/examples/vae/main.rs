@@ -44,12 +44,13 @@ fn main() -> ExitCode {
 
 fn train(args: RunArgs, settings: Settings) -> Outcome<()> {
     let device = args.device.open()?;
-    let (set, split) = settings.images()?;
+    let (set, split) = settings.source.load()?;
     let conditional = settings.model == Model::Conditional;
     let mut run = Run::open("vae", &args, &settings)?;
 
     let learning = device.clone().autodiff();
-    let (pixels, classes) = (settings.image_size.pow(2), if conditional { set.num_classes() } else { 0 });
+    let (pixels, classes) =
+        (settings.source.image_size.pow(2), if conditional { set.num_classes() } else { 0 });
     let config = VaeConfig::new(pixels, settings.latent).with_condition(classes);
     let mut model = config.with_seed(run.seed()).init(&learning)?;
     let mut optim = AdamWConfig::new().with_weight_decay(settings.weight_decay).init()?;
@@ -92,7 +93,7 @@ fn train(args: RunArgs, settings: Settings) -> Outcome<()> {
     pictures::draw(&mut run, &model, &unseen, &labels(&set, &split.test), classes)?;
     run.check("iwae − elbo", iwae - elbo, Target::at_least(0.0));
     let bound =
-        if args.quick || settings.model != Model::Vae || settings.data.is_some() { 1.0 } else { BITS };
+        if args.quick || settings.model != Model::Vae || settings.source.data.is_some() { 1.0 } else { BITS };
     run.check("bits_per_dim", bits, Target::at_most(bound));
     let sentence = format!(
         "An unseen image costs {bits:.3} bits a pixel ({iwae:.2} nats by the importance-weighted bound, {elbo:.2} by the ELBO): {}",

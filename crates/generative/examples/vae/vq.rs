@@ -22,12 +22,12 @@ const DIMS: usize = 8;
 
 pub(crate) fn train(args: RunArgs, settings: Settings) -> Outcome<()> {
     let device = args.device.open()?;
-    let (set, split) = settings.images()?;
+    let (set, split) = settings.source.load()?;
     let mut run = Run::open("vae", &args, &settings)?;
 
     let learning = device.clone().autodiff();
     let codebook = CodebookConfig::new(settings.codes, DIMS).with_seed(run.seed());
-    let config = VqVaeConfig::new([settings.image_size; 2], codebook).with_seed(run.seed());
+    let config = VqVaeConfig::new([settings.source.image_size; 2], codebook).with_seed(run.seed());
     let [height, width] = config.grid()?;
     let mut model = config.init(&learning)?;
     let mut prior = PixelCnnConfig::new(settings.codes).with_seed(run.seed()).init(&learning)?;

@@ -3,15 +3,16 @@
 //! `xtask/reference/parity/dcgan.py` made the fixture, `cargo xtask parity dcgan` makes it again.
 
 use burn::module::Module;
-use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use fornax_generative::dcgan::{
     Batch, DcganConfig, DcganCritic, DcganGenerator, critic_loss, critic_step, generator_step, optimizer,
 };
 use fornax_generative::{Constraint, evaluation};
 use fornax_nn_core::check::contract::{Contract, Output, Overfit};
-use fornax_nn_core::check::{Fixture, Place, fill};
+use fornax_nn_core::check::fill;
 use fornax_nn_core::loss::GanLoss;
+
+use crate::support::Parity;
 
 fornax_nn_core::contract! {
     dcgan_generator: GeneratorCase(small(Constraint::None));
@@ -126,23 +127,8 @@ impl Contract for CriticCase {
     }
 }
 
-/// Whole models and gradients in f32.
-const MODEL: (f64, f64) = (1e-4, 1e-5);
-
-fn fixture() -> Fixture {
-    Fixture::parse(include_str!("../fixtures/dcgan.json")).unwrap()
-}
-
-fn check<const D: usize>(name: &str, actual: &Tensor<D>) {
-    fixture().check(name, actual, MODEL.0, MODEL.1).unwrap();
-}
-
-/// The loss, and its gradient for every parameter.
-fn loss<M: Module>(name: &str, model: &M, loss: Tensor<1>) {
-    check(&format!("{name}.loss"), &loss);
-    let gradients = GradientsParams::from_grads(loss.backward(), model);
-    let prefix = format!("{name}.gradients");
-    fixture().check_gradients(&prefix, model, &gradients, Place::from, MODEL).unwrap();
+fn pytorch() -> Parity {
+    Parity::parse(include_str!("../fixtures/dcgan.json"))
 }
 
 #[test]
@@ -154,17 +140,17 @@ fn both_networks_and_their_losses_are_pytorchs() {
     let data = batch(&config, 4, &device);
     let labels = data.labels.as_ref();
     let plain = batch(&config, 4, &Device::flex());
-    check("generator.valid", &generator.valid().forward(plain.z, plain.labels.as_ref()));
-    check("critic.valid", &critic.valid().forward(plain.real, plain.labels.as_ref()));
+    pytorch().check("generator.valid", &generator.valid().forward(plain.z, plain.labels.as_ref()));
+    pytorch().check("critic.valid", &critic.valid().forward(plain.real, plain.labels.as_ref()));
 
     let fake = generator.forward(data.z.clone(), labels);
-    check("generator.fake", &fake);
-    loss(
+    pytorch().check("generator.fake", &fake);
+    pytorch().loss(
         "critic",
         &critic,
         critic_loss(&critic, fake.clone(), &data, GanLoss::NonSaturating, Constraint::None),
     );
-    loss("generator", &generator, GanLoss::NonSaturating.generator(critic.forward(fake, labels)));
+    pytorch().loss("generator", &generator, GanLoss::NonSaturating.generator(critic.forward(fake, labels)));
 }
 
 #[test]
@@ -177,8 +163,8 @@ fn the_gradient_penalty_is_pytorchs_double_backward() {
     let fake = fill::input::<4>("fake", [4, 2, 16, 16], &device);
     let between =
         fake.clone() + (data.real.clone() - fake.clone()) * data.position.clone().reshape([4, 1, 1, 1]);
-    check("penalty.slope", &critic.input_gradient(between, data.labels.as_ref()));
-    loss("penalty", &critic, critic_loss(&critic, fake, &data, GanLoss::Wasserstein, constraint));
+    pytorch().check("penalty.slope", &critic.input_gradient(between, data.labels.as_ref()));
+    pytorch().loss("penalty", &critic, critic_loss(&critic, fake, &data, GanLoss::Wasserstein, constraint));
 }
 
 #[test]

@@ -1,15 +1,15 @@
 //! Models of images: the contract, gradients by central differences, and PyTorch's numbers
 //! (`xtask/reference/parity/generative_images.py`, `cargo xtask parity generative_images`).
 
-use burn::module::Module;
-use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Int, Tensor};
 use fornax_generative::conv_autoencoder::{self, ConvAutoencoder, ConvAutoencoderConfig};
 use fornax_generative::pixel_cnn::{self, PixelCnn, PixelCnnConfig};
 use fornax_generative::vq_vae::{self, VqVae, VqVaeConfig};
 use fornax_generative::{CodebookConfig, codebook};
 use fornax_nn_core::check::contract::{Contract, Output, Overfit};
-use fornax_nn_core::check::{Fixture, GradCheck, Place, fill};
+use fornax_nn_core::check::{GradCheck, fill};
+
+use crate::support::Parity;
 
 // The autoencoder's training curve on wgpu is wrong in single steps, and the other has the same layers: see docs/log.md.
 fornax_nn_core::contract! {
@@ -172,22 +172,8 @@ fn pixel_cnns_have_the_gradient_of_their_likelihood() {
     assert_eq!((report.compared, report.excepted), (18, 0));
 }
 
-/// Whole models and gradients in f32.
-const MODEL: (f64, f64) = (1e-4, 1e-5);
-
-fn fixture() -> Fixture {
-    Fixture::parse(include_str!("../fixtures/generative_images.json")).unwrap()
-}
-
-fn check<const D: usize>(name: &str, actual: &Tensor<D>) {
-    fixture().check(name, actual, MODEL.0, MODEL.1).unwrap();
-}
-
-fn loss<M: Module>(name: &str, model: &M, loss: Tensor<1>) {
-    check(&format!("{name}.loss"), &loss);
-    let gradients = GradientsParams::from_grads(loss.backward(), model);
-    let prefix = format!("{name}.gradients");
-    fixture().check_gradients(&prefix, model, &gradients, Place::from, MODEL).unwrap();
+fn pytorch() -> Parity {
+    Parity::parse(include_str!("../fixtures/generative_images.json"))
 }
 
 #[test]
@@ -197,9 +183,9 @@ fn a_convolutional_autoencoder_is_pytorchs() {
     let model = fill::fill(config.init(&device).unwrap());
     let (x, target) =
         (fill::input("x", [3, 2, 8, 12], &device), fill::input("target", [3, 2, 8, 12], &device));
-    check("conv.code", &model.encode(x.clone()));
-    check("conv.output", &model.forward(x.clone()));
-    loss("conv", &model, conv_autoencoder::loss(&model, x, target));
+    pytorch().check("conv.code", &model.encode(x.clone()));
+    pytorch().check("conv.output", &model.forward(x.clone()));
+    pytorch().loss("conv", &model, conv_autoencoder::loss(&model, x, target));
 }
 
 #[test]
@@ -214,13 +200,13 @@ fn a_vq_vae_and_its_codebook_are_pytorchs() {
     let x = fill::input::<4>("x", [3, 2, 8, 12], &device);
     let output = model.forward(x.clone());
     let codebook::Quantized { codes, vectors, .. } = output.quantized.clone();
-    check("vq.codes", &codes.clone().float());
-    check("vq.vectors", &vectors);
-    check("vq.output", &output.reconstruction);
-    loss("vq", &model, vq_vae::loss(&output, x, 0.25));
+    pytorch().check("vq.codes", &codes.clone().float());
+    pytorch().check("vq.vectors", &vectors);
+    pytorch().check("vq.output", &output.reconstruction);
+    pytorch().loss("vq", &model, vq_vae::loss(&output, x, 0.25));
     let book = model.codebook.follow(output.vectors, codes);
-    check("vq.followed.vectors", &book.vectors.val());
-    check("vq.followed.counts", &book.counts.val());
+    pytorch().check("vq.followed.vectors", &book.vectors.val());
+    pytorch().check("vq.followed.counts", &book.counts.val());
 }
 
 #[test]
@@ -229,7 +215,7 @@ fn a_pixel_cnn_is_pytorchs() {
     let config = PixelCnnConfig::new(4).with_channels(10).with_blocks(2);
     let model = fill::fill(config.init(&device).unwrap());
     let x = fill::targets::<3>("x", [3, 6, 7], 4, &device);
-    check("pixels.logits", &model.forward(model.one_hot(x.clone())));
-    check("pixels.log_prob", &model.log_prob(x.clone()));
-    loss("pixels", &model, pixel_cnn::loss(&model, x));
+    pytorch().check("pixels.logits", &model.forward(model.one_hot(x.clone())));
+    pytorch().check("pixels.log_prob", &model.log_prob(x.clone()));
+    pytorch().loss("pixels", &model, pixel_cnn::loss(&model, x));
 }

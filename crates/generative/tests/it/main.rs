@@ -8,3 +8,4 @@ mod gradients;
 mod images;
 mod parity;
 mod soak;
+mod support;

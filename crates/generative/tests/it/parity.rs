@@ -1,9 +1,7 @@
 //! What PyTorch computes, from the same closed-form weights: `xtask/reference/parity/generative.py` made the
 //! fixture, `cargo xtask parity generative` makes it again.
 
-use burn::module::Module;
-use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use fornax_generative::autoencoder::{self, AutoencoderConfig, Regularizer};
 use fornax_generative::flow::{self, Flow};
 use fornax_generative::gan::{self, GanConfig, critic_loss};
@@ -12,30 +10,17 @@ use fornax_generative::{
     Constraint, Likelihood, MadeConfig, MafConfig, PlanarFlowConfig, RealNvpConfig, SplineFlowConfig, made,
 };
 use fornax_nn_core::activation::Activation;
-use fornax_nn_core::check::{Fixture, Place, fill};
+use fornax_nn_core::check::fill;
 use fornax_nn_core::loss::GanLoss;
 
-/// Whole models and gradients in f32.
-const MODEL: (f64, f64) = (1e-4, 1e-5);
+use crate::support::Parity;
 
-fn fixture() -> Fixture {
-    Fixture::parse(include_str!("../fixtures/generative.json")).unwrap()
+fn pytorch() -> Parity {
+    Parity::parse(include_str!("../fixtures/generative.json"))
 }
 
 fn device() -> Device {
     Device::flex().autodiff()
-}
-
-fn check<const D: usize>(name: &str, actual: &Tensor<D>) {
-    fixture().check(name, actual, MODEL.0, MODEL.1).unwrap();
-}
-
-/// The loss, and its gradient for every parameter.
-fn loss<M: Module>(name: &str, model: &M, loss: Tensor<1>) {
-    check(&format!("{name}.loss"), &loss);
-    let gradients = GradientsParams::from_grads(loss.backward(), model);
-    let prefix = format!("{name}.gradients");
-    fixture().check_gradients(&prefix, model, &gradients, Place::from, MODEL).unwrap();
 }
 
 #[test]
@@ -52,10 +37,10 @@ fn autoencoders_with_every_regularizer() {
         let model = fill::fill(config.init(&device()).unwrap());
         let name = format!("autoencoder.{name}");
         let inputs = fill::input("x", [5, 12], &device());
-        check(&format!("{name}.code"), &model.encode(inputs.clone()));
-        check(&format!("{name}.output"), &model.forward(inputs.clone()));
+        pytorch().check(&format!("{name}.code"), &model.encode(inputs.clone()));
+        pytorch().check(&format!("{name}.output"), &model.forward(inputs.clone()));
         let batch = autoencoder::Batch { inputs, targets: fill::input("target", [5, 12], &device()) };
-        loss(&name, &model, autoencoder::loss(&model, batch, &regularizer));
+        pytorch().loss(&name, &model, autoencoder::loss(&model, batch, &regularizer));
     }
 }
 
@@ -70,10 +55,11 @@ fn conditional_vaes_with_both_likelihoods() {
         let x = fill::input::<2>("x", [5, 12], &device()).abs();
         let batch = vae::Batch { x, y: Some(fill::input("y", [5, 2], &device())) };
         let epsilon = fill::input("epsilon", [5, 3], &device());
-        check(&format!("{name}.elbo"), &model.bound(&batch, epsilon.clone()).elbo());
-        check(&format!("{name}.iwae"), &model.iwae(&batch, fill::input("draws", [4, 5, 3], &device())));
+        pytorch().check(&format!("{name}.elbo"), &model.bound(&batch, epsilon.clone()).elbo());
+        pytorch()
+            .check(&format!("{name}.iwae"), &model.iwae(&batch, fill::input("draws", [4, 5, 3], &device())));
         let objective = Objective { beta: 1.5, free_bits: 0.02 };
-        loss(&name, &model, vae::loss(&model, &batch, epsilon, objective));
+        pytorch().loss(&name, &model, vae::loss(&model, &batch, epsilon, objective));
     }
 }
 
@@ -81,18 +67,18 @@ fn conditional_vaes_with_both_likelihoods() {
 fn made_on_binary_features() {
     let model = fill::fill(MadeConfig::new(6).with_hidden(vec![11, 8]).init(&device()).unwrap());
     let x = fill::targets::<2>("bits", [5, 6], 2, &device()).float();
-    check("made.logits", &model.forward(x.clone()).squeeze_dim::<2>(2));
-    check("made.log_prob", &model.log_prob(x.clone()));
-    loss("made", &model, made::loss(&model, x));
+    pytorch().check("made.logits", &model.forward(x.clone()).squeeze_dim::<2>(2));
+    pytorch().check("made.log_prob", &model.log_prob(x.clone()));
+    pytorch().loss("made", &model, made::loss(&model, x));
 }
 
 fn is_the_flow<F: Flow>(name: &str, model: F) {
     let model = fill::fill(model);
     let x = fill::input::<2>("x", [8, 5], &device()) * 3.0;
     let name = format!("flow.{name}");
-    check(&format!("{name}.z"), &model.forward(x.clone()).0);
-    check(&format!("{name}.log_prob"), &model.log_prob(x.clone()));
-    loss(&name, &model, flow::loss(&model, x));
+    pytorch().check(&format!("{name}.z"), &model.forward(x.clone()).0);
+    pytorch().check(&format!("{name}.log_prob"), &model.log_prob(x.clone()));
+    pytorch().loss(&name, &model, flow::loss(&model, x));
 }
 
 #[test]
@@ -125,7 +111,7 @@ fn critics_with_every_loss_and_the_generator() {
     };
     let y = batch.y.as_ref();
     let fake = generator.forward(batch.z.clone(), y);
-    check("generator.fake", &fake);
+    pytorch().check("generator.fake", &fake);
     let between = fake.clone() + (batch.real.clone() - fake.clone()) * batch.position.clone();
     for (name, game, constraint) in [
         ("non_saturating", GanLoss::NonSaturating, Constraint::None),
@@ -133,8 +119,8 @@ fn critics_with_every_loss_and_the_generator() {
         ("hinge", GanLoss::Hinge, Constraint::None),
     ] {
         let name = format!("critic.{name}");
-        check(&format!("{name}.slope"), &critic.input_gradient(between.clone(), y));
-        loss(&name, &critic, critic_loss(&critic, fake.clone(), &batch, game, constraint));
+        pytorch().check(&format!("{name}.slope"), &critic.input_gradient(between.clone(), y));
+        pytorch().loss(&name, &critic, critic_loss(&critic, fake.clone(), &batch, game, constraint));
     }
-    loss("generator", &generator, GanLoss::NonSaturating.generator(critic.forward(fake, y)));
+    pytorch().loss("generator", &generator, GanLoss::NonSaturating.generator(critic.forward(fake, y)));
 }

@@ -14,8 +14,8 @@ use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::visit::{Fill, Values};
-use super::{AdapterError, Inside, attach};
+use super::visit::{Fill, Place, Values};
+use super::{AdapterError, attach};
 use crate::dora::DoraConfig;
 use crate::ia3::Ia3Config;
 use crate::lora::LoraConfig;
@@ -118,7 +118,7 @@ impl Adapter {
         if let Some(name) = self.tensors.keys().find(|name| !slots.tensors.contains_key(*name)) {
             return problem(name, "has no place in the model".to_owned());
         }
-        Ok(model.map(&mut Fill { path: Vec::new(), inside: Inside::default(), tensors: &self.tensors }))
+        Ok(model.map(&mut Fill { place: Place::default(), tensors: &self.tensors }))
     }
 
     pub(super) fn check_base(&self, actual: &str) -> Result<(), AdapterError> {
@@ -225,31 +225,28 @@ struct Header {
 /// SHA-256 of every parameter and running statistic: paths, shapes, types and values. Adapters do not count.
 pub fn fingerprint<M: Module>(model: &M) -> String {
     struct Hash {
-        path: Vec<String>,
-        inside: Inside,
+        place: Place,
         hash: Sha256,
     }
     impl ModuleVisitor for Hash {
         fn enter_module(&mut self, name: &str, container_type: &str) {
-            self.path.push(name.to_owned());
-            self.inside.enter(container_type);
+            self.place.enter(name, container_type);
         }
 
         fn exit_module(&mut self, _name: &str, container_type: &str) {
-            self.path.pop();
-            self.inside.exit(container_type);
+            self.place.exit(container_type);
         }
 
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if self.inside.is_inside() {
+            if self.place.is_inside() {
                 return;
             }
             let data = param.base().into_data();
-            self.hash.update(format!("{} {:?} {:?}\n", self.path.join("."), data.shape(), data.dtype()));
+            self.hash.update(format!("{} {:?} {:?}\n", self.place.path(), data.shape(), data.dtype()));
             self.hash.update(data.as_bytes());
         }
     }
-    let mut visitor = Hash { path: Vec::new(), inside: Inside::default(), hash: Sha256::new() };
+    let mut visitor = Hash { place: Place::default(), hash: Sha256::new() };
     model.visit(&mut visitor);
     visitor.hash.finalize().iter().fold(String::new(), |mut text, byte| {
         // Writing to a string cannot fail.

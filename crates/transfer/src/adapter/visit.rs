@@ -9,21 +9,30 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{INSIDE, Method, Target};
 
-/// Whether a visitor stands within a reparameterization.
+/// Where a visitor stands, and whether that is within a reparameterization.
 #[derive(Debug, Default)]
-pub(super) struct Inside(usize);
+pub(super) struct Place {
+    path: Vec<String>,
+    inside: usize,
+}
 
-impl Inside {
-    pub(super) fn enter(&mut self, container: &str) {
-        self.0 += usize::from(container == INSIDE);
+impl Place {
+    pub(super) fn enter(&mut self, name: &str, container: &str) {
+        self.path.push(name.to_owned());
+        self.inside += usize::from(container == INSIDE);
     }
 
     pub(super) fn exit(&mut self, container: &str) {
-        self.0 -= usize::from(container == INSIDE);
+        self.path.pop();
+        self.inside -= usize::from(container == INSIDE);
+    }
+
+    pub(super) fn path(&self) -> String {
+        self.path.join(".")
     }
 
     pub(super) fn is_inside(&self) -> bool {
-        self.0 > 0
+        self.inside > 0
     }
 }
 
@@ -128,49 +137,43 @@ impl ModuleMapper for Bases {
 /// The tensors of all reparameterizations by path.
 #[derive(Default)]
 pub(super) struct Values {
-    path: Vec<String>,
-    inside: Inside,
+    place: Place,
     pub(super) tensors: BTreeMap<String, TensorData>,
 }
 
 impl ModuleVisitor for Values {
     fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.path.push(name.to_owned());
-        self.inside.enter(container_type);
+        self.place.enter(name, container_type);
     }
 
     fn exit_module(&mut self, _name: &str, container_type: &str) {
-        self.path.pop();
-        self.inside.exit(container_type);
+        self.place.exit(container_type);
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if self.inside.is_inside() {
-            self.tensors.insert(self.path.join("."), param.val().into_data());
+        if self.place.is_inside() {
+            self.tensors.insert(self.place.path(), param.val().into_data());
         }
     }
 }
 
 /// Replaces them.
 pub(super) struct Fill<'a> {
-    pub(super) path: Vec<String>,
-    pub(super) inside: Inside,
+    pub(super) place: Place,
     pub(super) tensors: &'a BTreeMap<String, TensorData>,
 }
 
 impl ModuleMapper for Fill<'_> {
     fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.path.push(name.to_owned());
-        self.inside.enter(container_type);
+        self.place.enter(name, container_type);
     }
 
     fn exit_module(&mut self, _name: &str, container_type: &str) {
-        self.path.pop();
-        self.inside.exit(container_type);
+        self.place.exit(container_type);
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let data = self.inside.is_inside().then(|| self.tensors.get(&self.path.join("."))).flatten();
+        let data = self.place.is_inside().then(|| self.tensors.get(&self.place.path())).flatten();
         match data {
             Some(data) => param.map(|old| {
                 let new = Tensor::<D>::from_data(data.clone(), (&old.device(), old.dtype()));
