@@ -30,7 +30,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 
-use crate::flow::{Flow, bounded, check_sizes};
+use crate::flow::{Flow, bounded, check_sizes, start_near_identity};
 use crate::made::{Made, MadeConfig};
 
 /// Sizes of a [`Maf`]; pure data, built by [`init`](Self::init).
@@ -58,11 +58,13 @@ impl MafConfig {
     pub fn init(&self, device: &Device) -> Result<Maf, ConfigError> {
         check_sizes(self.features, 2, self.layers, &self.hidden)?;
         let network = |layer: usize| {
-            MadeConfig::new(self.features)
+            let mut network = MadeConfig::new(self.features)
                 .with_hidden(self.hidden.clone())
                 .with_outputs(2)
                 .with_seed(self.seed.wrapping_mul(1000).wrapping_add(layer as u64))
-                .init(device)
+                .init(device)?;
+            start_near_identity(network.layers.last_mut());
+            Ok(network)
         };
         Ok(Maf { networks: (0..self.layers).map(network).collect::<Result<_, _>>()? })
     }

@@ -31,7 +31,7 @@ use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::feed_forward::{FeedForward, FeedForwardConfig};
 
-use crate::flow::{Flow, bounded, check_sizes, join, parts, split};
+use crate::flow::{Flow, bounded, check_sizes, join, parts, split, start_near_identity};
 
 /// Sizes of a [`RealNvp`]; pure data, built by [`init`](Self::init).
 #[derive(Config, Debug, PartialEq)]
@@ -59,9 +59,11 @@ impl RealNvpConfig {
         check_sizes(self.features, 2, self.layers, &self.hidden)?;
         let network = |layer: usize| {
             let (read, changed) = parts(self.features, layer);
-            FeedForwardConfig::new(read, self.hidden.clone(), 2 * changed)
+            let mut network = FeedForwardConfig::new(read, self.hidden.clone(), 2 * changed)
                 .with_seed(self.seed.wrapping_mul(1000).wrapping_add(layer as u64))
-                .init(device)
+                .init(device)?;
+            start_near_identity(network.layers.last_mut().map(|last| &mut last.linear));
+            Ok(network)
         };
         Ok(RealNvp { networks: (0..self.layers).map(network).collect::<Result<_, _>>()? })
     }
