@@ -10,6 +10,7 @@ pub mod device;
 pub mod feed_forward;
 pub mod gradient;
 pub mod health;
+pub mod host;
 pub mod init;
 pub mod landscape;
 pub mod loss;

@@ -58,7 +58,8 @@ use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use fornax_nn_core::ConfigError;
 
 use crate::recurrent::{
-    Affine, Cell, State, bias_column, input_sizes, run, sigmoid, tangent, tanh, uniform, validate, zeros_like,
+    Affine, Cell, Curve, State, bias_column, input_sizes, run, sigmoid, tangent, tanh, uniform, validate,
+    zeros_like,
 };
 
 /// Sizes of an [`Lstm`]; pure data, built by [`init`](Self::init).
@@ -272,11 +273,12 @@ impl Cell for LstmCell {
         let old = state.cell.clone().unwrap_or_else(|| gate(&z, 0).zeros_like());
         let (cell, o) = match &ready.peephole {
             None => {
-                let gates = tangent(z, |z| {
-                    let s = z.neg().exp().add_scalar(1.0).recip();
-                    let slope = (s.clone() - s.clone().square()) * ready.gain.clone();
-                    (s * ready.gain.clone() + ready.offset.clone(), slope)
-                }); // [4H, B]: i, f, g, o
+                let gates =
+                    tangent(z, &[Curve::Sigmoid, Curve::Sigmoid, Curve::HalfTanh, Curve::Sigmoid], |z| {
+                        let s = z.neg().exp().add_scalar(1.0).recip();
+                        let slope = (s.clone() - s.clone().square()) * ready.gain.clone();
+                        (s * ready.gain.clone() + ready.offset.clone(), slope)
+                    }); // [4H, B]: i, f, g, o
                 let cell = gate(&gates, 1) * old + gate(&gates, 0) * gate(&gates, 2);
                 (cell, gate(&gates, 3))
             }

@@ -38,8 +38,9 @@
 //!   of a cut fills a tensor of the whole size with zeros: T cuts of `[T, B, 4H]` cost T² (halving it repeatedly, as is done
 //!   with the narrower inputs, T log T).
 //! - *The activations of the tensor library in training.* Their backward pass computes the exponential a second time, and
-//!   exponentials cost as much as products here (σ of 512 × 32 numbers: over 100 µs). Here a [gate](self) is replaced by its tangent at the point where it
-//!   stands, `y ≈ y₀ + y₀'·(z − z₀)`, which has the same value and the same gradient, and keeps `y₀'` instead.
+//!   exponentials cost as much as products here (σ of 512 × 32 numbers: over 100 µs). Here a [gate](self) is replaced by its tangent
+//!   at the point where it stands, `y ≈ y₀ + y₀'·(z − z₀)`, which has the same value and the same gradient, and keeps `y₀'`
+//!   instead. On flex one loop makes all three ([`host`](fornax_nn_core::host)), elsewhere the tensor library does.
 
 mod gate;
 
@@ -51,7 +52,7 @@ use fornax_nn_core::config::{at_least_one, below_one};
 
 use crate::error::{SequenceError, check_inputs};
 
-pub(crate) use gate::{Affine, bias_column, tangent};
+pub(crate) use gate::{Affine, Curve, bias_column, tangent};
 pub use gate::{sigmoid, tanh};
 
 /// What one layer and direction carries from step to step.
