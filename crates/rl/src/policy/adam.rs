@@ -12,9 +12,8 @@
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor, TensorData};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::host::is_host;
 use fornax_nn_core::optim::AdamConfig;
-
-use super::mlp::is_host;
 
 /// Adam with β = (0.9, 0.999) and the given ε for a network on `device`: in one pass on the host, Burn's elsewhere.
 ///

@@ -4,8 +4,9 @@
 //! the tensor operations that would carry it, so acting uses a copy of the weights and two loops. Tests prove the answers equal
 //! to [`Mlp::forward`]'s. The copy is taken whenever the weights changed ([`Mlp::on_host`]) and works for every device.
 
+use fornax_nn_core::host::tanh_in_place;
+
 use super::Mlp;
-use super::mlp::tanh_in_place;
 
 /// A copy of an [`Mlp`]; see the [module page](self).
 #[derive(Debug, Clone)]

@@ -28,9 +28,10 @@ use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::host::tanh_in_place;
 use serde::{Deserialize, Serialize};
 
-use super::mlp::{learnable, tanh_in_place};
+use super::mlp::learnable;
 use crate::random::Pcg64;
 
 /// The layer; see the [module page](self). Gates stand in PyTorch's order: input, forget, candidate, output.

@@ -18,15 +18,14 @@
 //! ([Huang et al. 2022](https://iclr-blog-track.github.io/2022/03/25/ppo-implementation-details/), detail 2), or PyTorch's
 //! default, uniform ±1/√fan_in, for the off-policy agents.
 
-use std::sync::OnceLock;
-
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData, activation};
+use fornax_nn_core::ConfigError;
+use fornax_nn_core::host::{is_host, tanh_in_place};
 use fornax_nn_core::init::{Fans, Init};
-use fornax_nn_core::{ConfigError, DeviceChoice};
 use serde::{Deserialize, Serialize};
 
 use super::StandIn;
@@ -265,52 +264,9 @@ pub(crate) fn learnable<const D: usize>(weight: Tensor<D>) -> Tensor<D> {
     if weight.device().is_autodiff() { weight.require_grad() } else { weight }
 }
 
-/// Whether tensors of `device` are memory of this process that can be taken out without a copy: flex without autodiff.
-pub(crate) fn is_host(device: &Device) -> bool {
-    static HOST: OnceLock<Option<Device>> = OnceLock::new();
-    // Devices are equal whether or not they record.
-    !device.is_autodiff() && HOST.get_or_init(|| DeviceChoice::Flex.open().ok()).as_ref() == Some(device)
-}
-
-/// tanh by the quotient of two polynomials in x², exact to 5e-7 and, unlike `f32::tanh`, vectorised by the compiler.
-pub(crate) fn tanh_in_place(values: &mut [f32]) {
-    for value in values {
-        let x = value.clamp(-7.905_311, 7.905_311);
-        let s = x * x;
-        let p = -2.760_768_5e-16;
-        let p = p * s + 2.000_188e-13;
-        let p = p * s + -8.604_672e-11;
-        let p = p * s + 5.122_297_1e-8;
-        let p = p * s + 1.485_722_4e-5;
-        let p = p * s + 6.372_619_3e-4;
-        let p = p * s + 4.893_524_6e-3;
-        let q = 1.198_258_4e-6;
-        let q = q * s + 1.185_347e-4;
-        let q = q * s + 2.268_434_6e-3;
-        let q = q * s + 4.893_525e-3;
-        // Rounding may leave the open interval; NaN stays NaN.
-        *value = (x * p / q).clamp(-1.0, 1.0);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_quotient_is_the_hyperbolic_tangent() {
-        let mut worst = 0.0_f64;
-        for i in -200_000..=200_000 {
-            let x = i as f32 * 1e-4;
-            let mut value = [x];
-            tanh_in_place(&mut value);
-            worst = worst.max((f64::from(value[0]) - f64::from(x).tanh()).abs());
-        }
-        assert!(worst < 5e-7, "{worst}");
-        let mut special = [f32::NAN, f32::INFINITY, -0.0];
-        tanh_in_place(&mut special);
-        assert!(special[0].is_nan() && special[1] == 1.0 && special[2] == 0.0);
-    }
 
     /// Every gradient of the written-out backward pass is autodiff's, for both activations, input included.
     #[test]
