@@ -46,7 +46,8 @@ pub const TARGETS: &[Target] = &[
     ("frames", frames),
     ("zip", packed),
     ("tar", packed),
-    ("safetensors", safetensors),
+    ("safetensors", weights),
+    ("torch", weights),
     #[cfg(feature = "mp4")]
     ("mp4_boxes", film_index),
     #[cfg(feature = "mp4")]
@@ -193,8 +194,9 @@ pub fn packed(bytes: &[u8]) {
     }
 }
 
-/// Files of weights: what the header promises must be there, and the same from a file as from memory.
-pub fn safetensors(bytes: &[u8]) {
+/// Files of weights, safetensors and those of torch.save: what the directory promises must be there, and the same from a file as
+/// from memory.
+pub fn weights(bytes: &[u8]) {
     let Ok(weights) = Weights::from_bytes("weights", bytes.to_vec()) else { return };
     let file = Weights::open(support::file("weights", bytes)).expect("sound in memory, so sound in a file");
     let names: Vec<&str> = weights.names().collect();
@@ -202,6 +204,9 @@ pub fn safetensors(bytes: &[u8]) {
     for name in names {
         let elements = weights.shape(name).map(|shape| shape.iter().product::<usize>());
         assert!(elements.is_some_and(|elements| elements <= bytes.len()), "{name}: more elements than bytes");
+        if let Ok(numbers) = weights.numbers(name) {
+            assert_eq!(Some(numbers.len()), elements, "{name}");
+        }
         if let Ok(values) = weights.tensor(name) {
             assert_eq!(Some(values.num_elements()), elements, "{name}");
             let again = file.tensor(name).expect("read from memory, so from a file");

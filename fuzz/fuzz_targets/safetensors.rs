@@ -1,9 +1,9 @@
 #![no_main]
-//! Weights of other libraries.
+//! Weights of other libraries: safetensors.
 
 use libfuzzer_sys::fuzz_target;
 
 #[path = "../readers.rs"]
 mod readers;
 
-fuzz_target!(|bytes: &[u8]| readers::safetensors(bytes));
+fuzz_target!(|bytes: &[u8]| readers::weights(bytes));

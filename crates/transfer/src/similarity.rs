@@ -27,6 +27,8 @@
 //!
 //! 1. All sums are in f64 on the host, eigenvalues by Jacobi's rotations: meant for some thousand samples of some hundred features.
 
+use std::collections::BTreeSet;
+
 use burn::tensor::Tensor;
 
 /// Steps of LogME's fixed point; it takes a handful.
@@ -132,7 +134,7 @@ pub fn linear_cka(x: Tensor<2>, y: Tensor<2>) -> Result<f64, SimilarityError> {
     Ok(y.product(&x).square() / own)
 }
 
-/// Mean log evidence of the labels, one class against the others, averaged over classes.
+/// Mean log evidence of the labels, one class against the others, averaged over the classes that there are.
 ///
 /// # Shapes
 ///
@@ -141,7 +143,7 @@ pub fn linear_cka(x: Tensor<2>, y: Tensor<2>) -> Result<f64, SimilarityError> {
 ///
 /// # Errors
 ///
-/// [`SimilarityError`] when the samples are not as many as the labels, too few, or not finite.
+/// [`SimilarityError`] when the samples are not as many as the labels, too few, not finite, or all zero.
 pub fn log_me(features: Tensor<2>, labels: &[usize]) -> Result<f64, SimilarityError> {
     let rows = features.dims()[0];
     if rows != labels.len() {
@@ -150,9 +152,13 @@ pub fn log_me(features: Tensor<2>, labels: &[usize]) -> Result<f64, SimilarityEr
     let x = Matrix::of(features)?;
     let (n, d) = (x.rows as f64, x.columns);
     let (eigenvalues, vectors) = eigen(x.product(&x));
-    let classes = labels.iter().max().map_or(0, |&largest| largest + 1);
+    if eigenvalues.iter().all(|&value| value == 0.0) {
+        return Err(SimilarityError::Constant);
+    }
+    // A class without samples is explained by weights of zero, with an evidence without bound.
+    let classes: BTreeSet<usize> = labels.iter().copied().collect();
     let mut sum = 0.0;
-    for class in 0..classes {
+    for &class in &classes {
         let y: Vec<f64> = labels.iter().map(|&label| f64::from(u8::from(label == class))).collect();
         let square: f64 = y.iter().sum();
         let xty: Vec<f64> = (0..d).map(|j| (0..x.rows).map(|i| x.row(i)[j] * y[i]).sum()).collect();
@@ -191,7 +197,7 @@ pub fn log_me(features: Tensor<2>, labels: &[usize]) -> Result<f64, SimilarityEr
             - determinant;
         sum += evidence / (2.0 * n);
     }
-    Ok(sum / classes as f64)
+    Ok(sum / classes.len() as f64)
 }
 
 /// Log expected empirical prediction: how well the labels follow from a source classifier's beliefs, at most 0.

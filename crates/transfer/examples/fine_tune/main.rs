@@ -1,6 +1,6 @@
 //! Ten labelled images a class: what a network is worth that learnt other digits before.
 //!
-//! A narrow ResNet-18 learns the digits 0 to 4, of which there are plenty. Then 5 to 9 are asked for, with ten images of each: from
+//! A narrow ResNet-18 learns the digits 0 to 4, of which there are plenty, in four orientations. Then 5 to 9 are asked for, with ten images of each: from
 //! scratch, with the features frozen, fine-tuned as fastai does, and unfrozen by and by. All see the same images as often.
 
 mod data;
@@ -21,7 +21,7 @@ use fornax_transfer::fine_tune::train_step;
 use fornax_transfer::groups::Groups;
 use serde::{Deserialize, Serialize};
 
-use data::Task;
+use data::{SOURCE_CLASSES, TARGET_CLASSES, Task};
 use ways::{JOBS, plan};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -41,7 +41,7 @@ struct Settings {
     #[arg(long)]
     epochs: Option<usize>,
     /// Passes over the old task's images
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 12)]
     source_epochs: usize,
     /// Labelled images of each new class
     #[arg(long, default_value_t = 10)]
@@ -85,14 +85,13 @@ fn main() -> ExitCode {
 }
 
 fn compare(Args { run: args, mut settings }: Args) -> Outcome<()> {
-    let mut epochs = settings.epochs.unwrap_or(40);
+    let (mut epochs, lr) = (settings.epochs.unwrap_or(20), settings.lr.unwrap_or(5e-3));
     if args.quick {
         (epochs, settings.source_epochs, settings.seeds) = (epochs.min(4), 1, 1);
     }
-    let lr = settings.lr.unwrap_or(5e-3);
     let device = args.device.open()?.autodiff();
     let mut run = Run::open("fine_tune", &args, &settings)?;
-    let options = Options::new(5).with_in_channels(1).with_width(0.25).with_small_images(true);
+    let options = Options::new(SOURCE_CLASSES).with_in_channels(1).with_width(0.25).with_small_images(true);
     let config = registry::config("resnet18", &options)?;
     let mut source: Model = config.init(&device)?;
     let mut fits: Vec<Fit> = Vec::new();
@@ -106,7 +105,8 @@ fn compare(Args { run: args, mut settings }: Args) -> Outcome<()> {
         let task = if is_source { Task::source(seed) } else { Task::target(seed, settings.labels) };
         let epochs = if is_source { settings.source_epochs } else { epochs };
         let fresh = is_source || job == "scratch";
-        let mut model = if fresh { config.init(&device)? } else { source.clone().reset_classifier(5)? };
+        let start = if fresh { config.init(&device)? } else { source.clone() };
+        let mut model = if is_source { start } else { start.reset_classifier(TARGET_CLASSES)? };
         let groups = Groups::by_stages(&model);
         let mut optim = AdamWConfig::new().init()?;
         let (mut pass, mut curve) = (0, Vec::new());

@@ -1,5 +1,7 @@
 //! Figures over seeds.
 
+#![allow(dead_code, reason = "each example uses some of these")]
+
 use fornax_nn_core::plot::{Bars, SERIES};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

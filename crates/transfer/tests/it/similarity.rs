@@ -52,6 +52,10 @@ fn labels_that_follow_from_the_features_score_higher() {
     let wide = data::<2>("wide", [6, 9]);
     assert!(log_me(wide, &[0, 1, 0, 1, 1, 0]).unwrap().is_finite());
 
+    // What the classes are called does not matter, nor that numbers between them stand for none.
+    let renamed: Vec<usize> = labels.iter().map(|label| 5 + 2 * label).collect();
+    assert_eq!(log_me(features.clone(), &renamed), log_me(features, &labels));
+
     // A source that knows the label is best, one that says the same of all is as good as the labels' entropy.
     let of = crate::support_adaptation::labels("leep/labels", 20, 3);
     let sure: Vec<f64> =
@@ -75,5 +79,6 @@ fn what_cannot_be_compared_is_an_error() {
     assert_eq!(log_me(x(), &[0, 1]), Err(SimilarityError::Rows { left: 4, right: 2 }));
     let nan = x() * Tensor::<2>::from_data([[1.0], [1.0], [f64::NAN], [1.0]], (&Device::flex(), DType::F64));
     assert!(matches!(log_me(nan, &[0, 1, 0, 1]), Err(SimilarityError::Value { row: 2, .. })));
+    assert_eq!(log_me(x().zeros_like(), &[0, 1, 0, 1]), Err(SimilarityError::Constant));
     assert!(matches!(leep(x(), &[0, 1, 0, 1]), Err(SimilarityError::Value { .. })));
 }

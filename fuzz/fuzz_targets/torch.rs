@@ -1,0 +1,9 @@
+#![no_main]
+//! Weights of other libraries: files of torch.save.
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../readers.rs"]
+mod readers;
+
+fuzz_target!(|bytes: &[u8]| readers::weights(bytes));
