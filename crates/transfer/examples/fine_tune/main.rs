@@ -67,7 +67,7 @@ struct Settings {
 }
 
 /// Epochs from one look at the unseen images to the next, which takes longer than an epoch.
-const EVERY: usize = 5;
+const EVERY: usize = 2;
 
 /// What became of one of them.
 #[derive(Serialize, Deserialize)]
@@ -85,7 +85,7 @@ fn main() -> ExitCode {
 }
 
 fn compare(Args { run: args, mut settings }: Args) -> Outcome<()> {
-    let (mut epochs, lr) = (settings.epochs.unwrap_or(20), settings.lr.unwrap_or(5e-3));
+    let (mut epochs, lr) = (settings.epochs.unwrap_or(6), settings.lr.unwrap_or(5e-3));
     if args.quick {
         (epochs, settings.source_epochs, settings.seeds) = (epochs.min(4), 1, 1);
     }
