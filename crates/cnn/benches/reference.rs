@@ -1,6 +1,10 @@
-//! Our side of `cargo xtask bench cnn`; `xtask/reference/bench.py` is PyTorch's.
+//! Our side of `cargo xtask bench cnn`; `xtask/reference/bench.py` is PyTorch's. The cases of [`straight`] have no counterpart there:
+//! they are held against ours.
 //!
 //! The only argument is the number of timed repetitions.
+
+#[path = "reference/straight.rs"]
+mod straight;
 
 use std::error::Error;
 
@@ -23,6 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mobilenet = MobileNetV2Config::mobilenet_v2().with_num_classes(10).with_dropout(0.0);
     classifier(&mut bench, "mobilenet_v2 96x96 b16", mobilenet.init(&device)?, [16, 96])?;
     unet(&mut bench)?;
+    straight::cases(&mut bench, &device)?;
     println!("{}", bench.to_json()?);
     Ok(())
 }

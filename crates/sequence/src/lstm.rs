@@ -273,12 +273,12 @@ impl Cell for LstmCell {
         let old = state.cell.clone().unwrap_or_else(|| gate(&z, 0).zeros_like());
         let (cell, o) = match &ready.peephole {
             None => {
-                let gates =
-                    tangent(z, &[Curve::Sigmoid, Curve::Sigmoid, Curve::HalfTanh, Curve::Sigmoid], |z| {
-                        let s = z.neg().exp().add_scalar(1.0).recip();
-                        let slope = (s.clone() - s.clone().square()) * ready.gain.clone();
-                        (s * ready.gain.clone() + ready.offset.clone(), slope)
-                    }); // [4H, B]: i, f, g, o
+                let curves = [Curve::Sigmoid, Curve::Sigmoid, Curve::HalfTanh, Curve::Sigmoid];
+                let gates = tangent(z, &curves, |z| {
+                    let s = z.neg().exp().add_scalar(1.0).recip();
+                    let slope = (s.clone() - s.clone().square()) * ready.gain.clone();
+                    (s * ready.gain.clone() + ready.offset.clone(), slope)
+                }); // [4H, B]: i, f, g, o
                 let cell = gate(&gates, 1) * old + gate(&gates, 0) * gate(&gates, 2);
                 (cell, gate(&gates, 3))
             }
@@ -292,10 +292,7 @@ impl Cell for LstmCell {
             }
         };
         let shown = o * tanh(cell.clone()); // [H, B]
-        let hidden = match &ready.projection {
-            Some(projection) => projection.clone().matmul(shown),
-            None => shown,
-        };
+        let hidden = ready.projection.iter().fold(shown, |shown, p| p.clone().matmul(shown));
         State { hidden, cell: Some(cell) }
     }
 }

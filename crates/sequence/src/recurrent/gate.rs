@@ -119,10 +119,9 @@ pub(crate) fn tangent<const D: usize>(
     curves: &[Curve],
     value_and_slope: impl FnOnce(Tensor<D>) -> (Tensor<D>, Tensor<D>),
 ) -> Tensor<D> {
-    let z = match on_host(z, curves) {
-        Ok(y) => return y,
-        Err(z) => z,
-    };
+    if host::is_flex(&z.device()) && z.dtype() == DType::F32 {
+        return on_host(z, curves);
+    }
     let point = z.clone().detach();
     let (value, slope) = value_and_slope(point.clone());
     if !z.device().is_autodiff() {
@@ -132,12 +131,9 @@ pub(crate) fn tangent<const D: usize>(
     z * slope + offset
 }
 
-/// z back where it is not memory of this process.
-fn on_host<const D: usize>(z: Tensor<D>, curves: &[Curve]) -> Result<Tensor<D>, Tensor<D>> {
+/// [`tangent`] in single precision, where z is memory of this process.
+fn on_host<const D: usize>(z: Tensor<D>, curves: &[Curve]) -> Tensor<D> {
     let (device, shape) = (z.device(), z.dims());
-    if !host::is_flex(&device) || z.dtype() != DType::F32 {
-        return Err(z);
-    }
     let share = z.shape().num_elements().div_ceil(curves.len());
     let along = |mut data: TensorData, mut slopes: Option<&mut [f32]>| {
         if let Ok(values) = data.as_mut_slice::<f32>() {
@@ -149,9 +145,9 @@ fn on_host<const D: usize>(z: Tensor<D>, curves: &[Curve]) -> Result<Tensor<D>, 
         Tensor::from_data(data, &device)
     };
     if !device.is_autodiff() {
-        return Ok(along(z.into_data(), None));
+        return along(z.into_data(), None);
     }
     let mut slopes = vec![0.0; z.shape().num_elements()];
     let offset = along(z.clone().inner().into_data(), Some(&mut slopes));
-    Ok(z * Tensor::from_data(TensorData::new(slopes, shape), &device) + offset)
+    z * Tensor::from_data(TensorData::new(slopes, shape), &device) + offset
 }
