@@ -20,8 +20,6 @@ use crate::settings::{Model, Settings};
 const SAMPLES: usize = 1500;
 /// Decay of the generator's average: a memory of 500 steps.
 const MEMORY: f64 = 0.998;
-/// Units of z.
-const NOISE: usize = 32;
 
 pub(crate) fn train(args: RunArgs, settings: Settings) -> Outcome<()> {
     let device = args.device.open()?;
@@ -31,7 +29,8 @@ pub(crate) fn train(args: RunArgs, settings: Settings) -> Outcome<()> {
     let mut run = Run::open("gan", &args, &settings)?;
 
     let learning = device.clone().autodiff();
-    let config = DcganConfig::new(settings.channels()?).with_noise(NOISE).with_classes(classes);
+    let units = settings.noise();
+    let config = DcganConfig::new(settings.channels()?).with_noise(units).with_classes(classes);
     let (generator, critic) = config.with_constraint(game.1).with_seed(run.seed()).init(&learning)?;
     let mut players = Players::new(generator, critic, &AdamConfig::new().with_beta_1(0.5), MEMORY)?;
     let mut album = Album::default();
@@ -47,7 +46,7 @@ pub(crate) fn train(args: RunArgs, settings: Settings) -> Outcome<()> {
     let show = |generator: &DcganGenerator, count: usize, seed: u64| {
         device.seed(seed);
         let told = (classes > 0).then(|| labels((0..count).map(|i| i % classes).collect(), &device));
-        generator.forward(noise(count, &device), told.as_ref()) // [count, 1, S, S]
+        generator.forward(noise([count, units], &device), told.as_ref()) // [count, 1, S, S]
     };
     let epochs = settings.epochs(args.quick);
     for epoch in run.epochs(epochs) {
@@ -58,7 +57,7 @@ pub(crate) fn train(args: RunArgs, settings: Settings) -> Outcome<()> {
                 real: pixels(&indices, &learning),
                 labels: (classes > 0)
                     .then(|| labels(indices.iter().map(|&i| set.labels()[i]).collect(), &learning)),
-                z: noise(indices.len(), &learning),
+                z: noise([indices.len(), units], &learning),
                 position: Tensor::random([indices.len(), 1], Distribution::Default, &learning),
             };
             let lr = settings.lr();
@@ -118,8 +117,8 @@ pub(crate) fn train(args: RunArgs, settings: Settings) -> Outcome<()> {
     Ok(run.finish(players.generator.num_params() + players.critic.num_params(), figures, sentence)?)
 }
 
-fn noise(count: usize, device: &Device) -> Tensor<2> {
-    Tensor::random([count, NOISE], Distribution::Normal(0.0, 1.0), device)
+fn noise(shape: [usize; 2], device: &Device) -> Tensor<2> {
+    Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
 }
 
 /// Who is winning.

@@ -33,7 +33,8 @@ pub(crate) fn train(args: RunArgs, settings: Settings) -> Outcome<()> {
     let mut run = Run::open("gan", &args, &settings)?;
 
     let learning = device.clone().autodiff();
-    let config = GanConfig::new(2).with_constraint(game.1).with_seed(run.seed());
+    let config = GanConfig::new(2).with_noise(settings.noise()).with_hidden(settings.hidden.clone());
+    let config = config.with_constraint(game.1).with_seed(run.seed());
     let (generator, critic) = config.init(&learning)?;
     // Little momentum, or the two chase each other: Gulrajani et al. take 0 and 0.9, Radford et al. 0.5.
     let adam = AdamConfig::new().with_beta_1(0.5).with_beta_2(0.9);

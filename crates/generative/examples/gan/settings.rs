@@ -47,6 +47,12 @@ pub(crate) struct Settings {
     /// Steps of the critic for each of the generator [default: 1; on the ring 2]
     #[arg(long)]
     pub(crate) critic_steps: Option<u64>,
+    /// Units of z [default: 32; on the ring 2]
+    #[arg(long)]
+    pub(crate) noise: Option<usize>,
+    /// Units of the hidden layers of the ring's networks
+    #[arg(long, value_delimiter = ',', default_values_t = [128, 128, 128])]
+    pub(crate) hidden: Vec<usize>,
     /// λ of the gradient penalty
     #[arg(long, default_value_t = 1.0)]
     pub(crate) penalty: f64,
@@ -88,6 +94,10 @@ impl Settings {
 
     pub(crate) fn critic_steps(&self) -> u64 {
         self.critic_steps.unwrap_or(if self.ring() { 2 } else { 1 })
+    }
+
+    pub(crate) fn noise(&self) -> usize {
+        self.noise.unwrap_or(if self.ring() { 2 } else { 32 })
     }
 
     /// The loss, and what holds the critic back.

@@ -25,7 +25,7 @@ fornax_nn_core::contract! {
     critic: CriticCase { config: GanConfig::new(6).with_condition(3).with_hidden(vec![16]), parameters: 177 };
 }
 
-// Its training curve on wgpu drifts twice as far from flex's as is allowed: see docs/log.md.
+// With Burn's fusion its gradient on wgpu is a hundredth off; without, it is flex's: see docs/log.md.
 fornax_nn_core::contract! {
     on flex;
     planar: FlowCase { config: PlanarFlowConfig::new(4).with_layers(6), parameters: 54 };

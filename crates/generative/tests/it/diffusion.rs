@@ -14,7 +14,7 @@ use fornax_nn_core::optim::AdamConfig;
 
 use crate::support::Parity;
 
-// On wgpu its loss is wrong from the first step on: see docs/log.md.
+// With Burn's fusion its loss on wgpu is wrong from the first step on; without, it is flex's: see docs/log.md.
 fornax_nn_core::contract! {
     on flex;
     unet: Case { config: UNetConfig::new(vec![8, 12]).with_groups(4).with_classes(3), shape: [1, 4, 4], published: UNetConfig::digits(), parameters: 544_801 };

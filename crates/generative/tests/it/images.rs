@@ -11,9 +11,7 @@ use fornax_nn_core::check::{GradCheck, fill};
 
 use crate::support::Parity;
 
-// The autoencoder's training curve on wgpu is wrong in single steps, and the other has the same layers: see docs/log.md.
 fornax_nn_core::contract! {
-    on flex;
     conv_digits: ConvCase { config: ConvAutoencoderConfig::digits(), parameters: 71_049 };
     vq_digits: VqCase { config: VqVaeConfig::digits(), parameters: 3_209 };
 }
