@@ -1,5 +1,7 @@
 //! A small network learns from 200 labels: alone, and with a large network's beliefs about the same images.
 
+#[path = "../shared/digits.rs"]
+mod digits;
 #[path = "../shared/figures.rs"]
 mod figures;
 mod student;
@@ -14,8 +16,8 @@ use fornax_nn_core::train::{Run, RunArgs, Target, cli, rng};
 use fornax_transfer::distillation::DistillationConfig;
 use serde::Serialize;
 
+use digits::Digits16;
 use figures::Fit;
-use student::Digits16;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -80,7 +82,7 @@ fn compare(Args { run: args, mut settings }: Args) -> Outcome<()> {
     for repetition in run.epochs(settings.seeds) {
         let seed = rng::step_seed(run.seed(), repetition as u64);
         let data = Digits16::load(repetition)?;
-        let few = data.labelled(settings.labels, seed)?;
+        let few = data.labelled(settings.labels, 0..10, seed)?;
         let mut fit = |config, indices: &[usize], guide| {
             student::fit(&mut run, config, &data, indices, &settings, seed, guide, &device)
         };
@@ -93,7 +95,7 @@ fn compare(Args { run: args, mut settings }: Args) -> Outcome<()> {
         let unlabelled = fit(&small, &data.split.train, Some((&teacher, &only_soft)))?.valid();
         let models = [&alone, &distilled, &born_again, &unlabelled, &teacher];
         for (name, model) in NAMES.into_iter().zip(models) {
-            let accuracy = data.accuracy(model);
+            let accuracy = student::accuracy(model, &data);
             run.log("test", [(name, accuracy)])?;
             fits.push(Fit::new(name, accuracy));
         }

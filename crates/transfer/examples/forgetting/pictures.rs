@@ -1,8 +1,9 @@
 //! What a network knows of both tasks while it learns the second, as figures and as a picture.
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::activation::softmax;
 use fornax_cnn::{Classifier, LeNet};
+use fornax_nn_core::metric::Classification;
 use fornax_nn_core::plot::{Curves, Line, Panel, SERIES};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -27,11 +28,8 @@ impl Look {
         let device = model.fc1.weight.device();
         let [old, new] = [0..5, 5..10].map(|classes| data.of(&data.split.test, classes));
         let answers = |indices: &[usize]| model.forward(data.plain(indices, &device).images);
-        let right = |answers: Tensor<2>, indices: &[usize]| {
-            let answers: Vec<usize> =
-                answers.argmax(1).into_data().iter::<i64>().map(|class| class as usize).collect();
-            let right = answers.iter().zip(data.labels(indices)).filter(|(found, class)| *found == class);
-            right.count() as f64 / indices.len() as f64
+        let right = |logits, indices: &[usize]| {
+            Classification::new(softmax(logits, 1), &data.labels(indices)).accuracy()
         };
         let of_old = answers(&old);
         Self {

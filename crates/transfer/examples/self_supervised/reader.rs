@@ -3,8 +3,10 @@
 use burn::module::{Module, ModuleDisplay};
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::nn::{Linear, LinearConfig};
+use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::gradient::gradients;
+use fornax_nn_core::metric::Classification;
 use fornax_nn_core::optim::AdamWConfig;
 use fornax_nn_core::schedule::ScheduleConfig;
 use fornax_nn_core::train::Run;
@@ -89,10 +91,8 @@ fn tuned<M: Module + ModuleDisplay>(
     let model = model.valid();
     let device = self::device(&model);
     let test = &data.split.test;
-    let answers = test.chunks(CHUNK).flat_map(|chunk| {
-        let logits = model.head.forward(encode(&model.encoder, data.plain(chunk, &device).images));
-        logits.argmax(1).into_data().iter::<i64>().map(|class| class as usize).collect::<Vec<_>>()
-    });
-    let right = answers.zip(data.labels(test)).filter(|(found, class)| found == class).count();
-    Ok(right as f64 / test.len() as f64)
+    let logits =
+        |chunk: &[usize]| model.head.forward(encode(&model.encoder, data.plain(chunk, &device).images));
+    let logits = Tensor::cat(test.chunks(CHUNK).map(logits).collect(), 0);
+    Ok(Classification::new(softmax(logits, 1), &data.labels(test)).accuracy())
 }

@@ -4,6 +4,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use fornax_cnn::classification::{self, Batch};
 use fornax_cnn::{Backbone, Classifier, LeNet};
+use fornax_nn_core::metric::Classification;
 use fornax_nn_core::optim::AdamWConfig;
 use fornax_nn_core::schedule::ScheduleConfig;
 use fornax_nn_core::train::Run;
@@ -105,12 +106,8 @@ pub(crate) fn fine_tuned(
 
 /// Share of the held-out digits 5 to 9 that are read correctly.
 pub(crate) fn accuracy(model: &LeNet, data: &Digits16) -> f64 {
-    use burn::module::Module;
-    let model = model.valid();
     let test = data.of(&data.split.test, 5..10);
     let images = data.plain(&test, &model.fc1.weight.device()).images;
-    let answers = model.forward(images).argmax(1).into_data();
-    let right =
-        answers.iter::<i64>().zip(data.labels(&test)).filter(|(found, label)| *found + 5 == *label as i64);
-    right.count() as f64 / test.len() as f64
+    let labels: Vec<usize> = data.labels(&test).into_iter().map(|label| label - 5).collect();
+    Classification::new(model.predict(images), &labels).accuracy()
 }

@@ -65,7 +65,8 @@ fn compare(Args { run: args, mut settings }: Args) -> Outcome<()> {
     if args.quick {
         (settings.source_steps, settings.epochs, settings.seeds) = (8, 3, 1);
     }
-    config::at_least_one(&[("seeds", settings.seeds), ("epochs", settings.epochs)])?;
+    let Settings { seeds, epochs, batch_size, .. } = settings;
+    config::at_least_one(&[("seeds", seeds), ("epochs", epochs), ("batch_size", batch_size)])?;
     let device = args.device.open()?.autodiff();
     let lenet = LeNetConfig { num_classes: 5, ..LeNetConfig::digits() };
     let lenet = lenet.with_channels([16, 32]).with_hidden([64, 48]).with_dropout(0.0);
