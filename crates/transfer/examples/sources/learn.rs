@@ -9,7 +9,7 @@ use fornax_nn_core::optim::AdamWConfig;
 use fornax_nn_core::schedule::ScheduleConfig;
 use fornax_nn_core::train::Run;
 use fornax_prep::Key;
-use fornax_transfer::fine_tune::{Phase, fine_tune, train_step};
+use fornax_transfer::fine_tune::{Phase, train_step};
 use fornax_transfer::groups::Groups;
 
 use crate::digits::{Digits16, Passes};
@@ -54,12 +54,12 @@ pub(crate) fn pretrained(
     Ok(model)
 }
 
-/// The network with nothing but a new output layer learnt, and as fastai fine-tunes it; random weights learn all at one rate.
+/// The network with nothing but a new output layer learnt, and all of it at one rate: the same for every source, so that only
+/// what was learnt before makes the difference.
 #[allow(clippy::too_many_arguments, reason = "one training, told in one place")]
 pub(crate) fn fine_tuned(
     run: &mut Run,
     before: LeNet,
-    source: Source,
     data: &Digits16,
     few: &[usize],
     settings: &Settings,
@@ -97,11 +97,7 @@ pub(crate) fn fine_tuned(
         Ok(model)
     };
     let frozen = learn(vec![Phase::head(&groups, settings.epochs, settings.lr)])?;
-    let whole = match source {
-        Source::None => vec![Phase::everything(settings.epochs, settings.lr)],
-        _ => fine_tune(&groups, settings.epochs.saturating_sub(1).max(1), settings.lr),
-    };
-    Ok((frozen, learn(whole)?))
+    Ok((frozen, learn(vec![Phase::everything(settings.epochs, settings.lr)])?))
 }
 
 /// Share of the held-out digits 5 to 9 that are read correctly.

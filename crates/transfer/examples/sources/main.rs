@@ -49,7 +49,7 @@ struct Settings {
     /// Images a step
     #[arg(long, default_value_t = 25)]
     batch_size: usize,
-    /// Learning rate of random weights, and of the new output layer
+    /// Learning rate
     #[arg(long, default_value_t = 3e-3)]
     lr: f64,
     /// Repetitions from other images and weights, each an epoch; an interruption waits for its end
@@ -90,7 +90,7 @@ fn compare(Args { run: args, mut settings }: Args) -> Outcome<()> {
             add("log_me", log_me(features.clone(), &labels)?);
             add("leep", leep(frozen.predict(images.clone()), &labels)?);
 
-            let (probe, tuned) = fine_tuned(&mut run, before, source, &data, &few, &settings, seed, &device)?;
+            let (probe, tuned) = fine_tuned(&mut run, before, &data, &few, &settings, seed, &device)?;
             add("frozen", accuracy(&probe, &data));
             add("accuracy", accuracy(&tuned, &data));
             add("cka", linear_cka(features, hidden(&tuned.valid(), images.clone()))?);
