@@ -1,6 +1,14 @@
 //! The device as a run-time choice: parse what a user typed, say what is compiled in.
 //!
 //! Libraries take a `&Device`; only a program chooses one, and this is the helper it does it with.
+//!
+//! # Operator fusion is off
+//!
+//! On wgpu, Burn 0.22.1 can put several operations into one kernel. Together with autotuning those kernels are silently wrong now and
+//! then ([burn#5257](https://github.com/tracel-ai/burn/issues/5257), and `docs/log.md` for what was seen here: a loss off by a third, with
+//! the same program right in the next run). So the first [`DeviceChoice::open`] of a process tells Burn not to look for such kernels,
+//! unless the environment variable `BURN_FUSION_MAX_EXPLORATIONS` or a `burn.toml` gives a number, or the program has set or used Burn's
+//! configuration before. To have fusion, set the variable to a large number and compare with flex.
 
 use std::fmt;
 use std::str::FromStr;
@@ -149,6 +157,8 @@ impl DeviceChoice {
     /// [`DeviceError::NotCompiled`] when the backend's feature is off and
     /// [`DeviceError::NoAdapter`] when wgpu finds no matching adapter on this machine.
     pub fn open(self) -> Result<Device, DeviceError> {
+        #[cfg(feature = "wgpu-unfused")]
+        wgpu::leave_fusion_off();
         match self {
             #[cfg(feature = "flex")]
             Self::Flex => Ok(Device::flex()),
@@ -177,9 +187,31 @@ impl DeviceChoice {
 
 #[cfg(feature = "wgpu-unfused")]
 mod wgpu {
+    use burn::BurnConfig;
     use burn::tensor::{Device, DeviceKind, DeviceType};
+    use burn_std::config::RuntimeConfig;
+    use serde_json::{Value, json};
 
     use super::{Adapter, DeviceChoice, DeviceError};
+
+    /// Burn reads its settings once, at the first use of any device: hence before the first is opened.
+    pub(super) fn leave_fusion_off() {
+        let loaded = BurnConfig::from_current_dir();
+        if let Some(unfused) = without_fusion(&loaded) {
+            // Where the program was earlier, its settings stay.
+            BurnConfig::try_set(unfused.override_from_env());
+        }
+    }
+
+    /// The same settings without fusion, where they leave it open.
+    pub(super) fn without_fusion(config: &BurnConfig) -> Option<BurnConfig> {
+        let mut config = serde_json::to_value(config).ok()?;
+        let explorations = config.pointer_mut("/fusion/beam_search/max_explorations")?;
+        if *explorations == Value::Null {
+            *explorations = json!(0);
+        }
+        serde_json::from_value(config).ok()
+    }
 
     /// Opening an adapter that is not there panics deep inside the runtime, so ask first.
     pub(super) fn open(choice: DeviceChoice, adapter: Adapter) -> Result<Device, DeviceError> {
@@ -228,6 +260,26 @@ mod tests {
         let device = DeviceChoice::Flex.open().unwrap();
         assert!(!device.is_autodiff());
         assert!(device.autodiff().is_autodiff());
+    }
+
+    #[cfg(feature = "wgpu-unfused")]
+    #[test]
+    fn fusion_is_off_unless_asked_for() {
+        use burn::BurnConfig;
+
+        let explorations = |config: &BurnConfig| config.fusion().beam_search.max_explorations;
+        let unfused = wgpu::without_fusion(&BurnConfig::default()).unwrap();
+        assert_eq!(explorations(&unfused), Some(0));
+        assert_eq!(unfused.fusion().beam_search.max_blocks, BurnConfig::default().fusion().beam_search.max_blocks);
+
+        let asked: BurnConfig =
+            serde_json::from_str(r#"{"fusion": {"beam_search": {"max_explorations": 7}, "growth_patience": 32}}"#).unwrap();
+        assert_eq!(explorations(&wgpu::without_fusion(&asked).unwrap()), Some(7));
+
+        if std::env::var_os("BURN_FUSION_MAX_EXPLORATIONS").is_none() {
+            let _ = DeviceChoice::Wgpu(Adapter::Best).open();
+            assert_eq!(explorations(&burn::runtime_config()), Some(0));
+        }
     }
 
     #[cfg(not(feature = "wgpu-unfused"))]

@@ -25,13 +25,8 @@ fornax_nn_core::contract! {
     critic: CriticCase { config: GanConfig::new(6).with_condition(3).with_hidden(vec![16]), parameters: 177 };
 }
 
-// With Burn's fusion its gradient on wgpu is a hundredth off; without, it is flex's: see docs/log.md.
 fornax_nn_core::contract! {
-    on flex;
     planar: FlowCase { config: PlanarFlowConfig::new(4).with_layers(6), parameters: 54 };
-}
-
-fornax_nn_core::contract! {
     real_nvp: FlowCase { config: RealNvpConfig::new(4).with_hidden(vec![16]), parameters: 928 };
     maf: FlowCase { config: MafConfig::new(4).with_hidden(vec![16]), parameters: 1_296 };
     spline: FlowCase { config: SplineFlowConfig::new(4).with_hidden(vec![16]), parameters: 6_584 };

@@ -14,13 +14,8 @@ use fornax_nn_core::optim::AdamConfig;
 
 use crate::support::Parity;
 
-// With Burn's fusion its loss on wgpu is wrong from the first step on; without, it is flex's: see docs/log.md.
 fornax_nn_core::contract! {
-    on flex;
     unet: Case { config: UNetConfig::new(vec![8, 12]).with_groups(4).with_classes(3), shape: [1, 4, 4], published: UNetConfig::digits(), parameters: 544_801 };
-}
-
-fornax_nn_core::contract! {
     mlp_denoiser: Case { config: MlpDenoiserConfig::new(2).with_hidden(vec![32, 32]).with_classes(3), shape: [2], published: MlpDenoiserConfig::new(2), parameters: 37_762 };
 }
 

@@ -14,9 +14,6 @@ use crate::support::Parity;
 fornax_nn_core::contract! {
     conv_digits: ConvCase { config: ConvAutoencoderConfig::digits(), parameters: 71_049 };
     vq_digits: VqCase { config: VqVaeConfig::digits(), parameters: 3_209 };
-}
-
-fornax_nn_core::contract! {
     pixels: PixelCase { config: PixelCnnConfig::binary(), parameters: 16_322 };
 }
 

@@ -34,9 +34,11 @@
 //! their backward passes take more than twice the time (flex, 32 samples, 192 → 512: 158 and 259 µs against 63 and 80 µs). Two
 //! things are left out:
 //!
-//! - *The input's product for all steps at once.* Its parts would have to be cut from one large tensor, and the backward pass
-//!   of a cut fills a tensor of the whole size with zeros: T cuts of `[T, B, 4H]` cost T² (halving it repeatedly, as is done
-//!   with the narrower inputs, T log T).
+//! - *The input's product for all steps at once.* Its parts have to be cut from one large tensor, and the backward pass of a cut
+//!   fills a tensor of the whole size with zeros: T cuts of `[T, 4H, B]` cost T², halving it repeatedly, as is done with the
+//!   narrower inputs, T log T. Built and measured (64 → 128, 64 steps, 32 samples, flex, one thread), a training step took 76
+//!   instead of 54 ms (LSTM) and 69 instead of 51 ms (GRU), and a forward pass without gradients 20 instead of 17.5 ms and
+//!   as long (14 ms): small products run as fast as their sum, so there is nothing to pay the cuts with.
 //! - *The activations of the tensor library in training.* Their backward pass computes the exponential a second time, and
 //!   exponentials cost as much as products here (σ of 512 × 32 numbers: over 100 µs). Here a [gate](self) is replaced by its tangent
 //!   at the point where it stands, `y ≈ y₀ + y₀'·(z − z₀)`, which has the same value and the same gradient, and keeps `y₀'`

@@ -10,10 +10,10 @@ use fornax_prep::{Digits, Key};
 
 use crate::Outcome;
 
-/// Ink and paper of the target, and the deviation of its noise: ink is 0.75, paper 0.4 of black.
-const INK: f32 = 0.35;
-const PAPER: f32 = 0.4;
-const NOISE: f32 = 0.12;
+/// Ink and paper of the target, and the deviation of its noise: ink is 0.8, paper 0.5 of black.
+const INK: f32 = 0.3;
+const PAPER: f32 = 0.5;
+const NOISE: f32 = 0.1;
 
 /// Digits of both domains; no digit is in both.
 pub(crate) struct Scans {
