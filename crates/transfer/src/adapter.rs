@@ -68,17 +68,19 @@ use visit::{Attach, Bases, Found, Place, StopStatistics};
 /// What Burn calls the place of a parameter that belongs to another one's reparameterization.
 const INSIDE: &str = "Reparameterization";
 
-/// A weight that an adapter can stand on: that of a linear layer or of a convolution.
+/// A weight that an adapter can stand on: that of a linear layer, of a convolution or of an embedding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// Its path in the module, `fc1.weight`.
     pub path: String,
-    /// `[in, out]`, or `[out, in, …]` for a convolution.
+    /// `[in, out]`, `[out, in, …]` for a convolution, `[entries, out]` for an embedding.
     pub shape: Vec<usize>,
     /// The dimension of the outputs.
     pub outputs: usize,
     /// The dimension of the inputs.
     pub inputs: usize,
+    /// Whether it is the table of an embedding, which is corrected only where it is named.
+    pub embedding: bool,
 }
 
 impl Target {
@@ -99,7 +101,7 @@ pub trait Method {
     /// The correction of one weight.
     type Layer: Reparameterization;
 
-    /// Names of the layers to correct, each a run of whole components of a path; none for all of them.
+    /// Names of the layers to correct, each a run of whole components of a path; none for all linear layers and convolutions.
     fn names(&self) -> Vec<&str>;
 
     /// Checks the settings that concern no weight.
@@ -127,7 +129,7 @@ pub trait Method {
     ) -> Self::Layer;
 }
 
-/// The weights of linear layers and convolutions in a module, in its order.
+/// The weights of linear layers, convolutions and embeddings in a module, in its order.
 pub fn targets<M: Module>(model: &M) -> Vec<Target> {
     let mut found = Found::default();
     model.visit(&mut found);
@@ -158,7 +160,9 @@ pub fn attach<M: Module, A: Method>(model: M, method: &A, seed: u64) -> Result<M
     let chosen: Vec<Target> = found
         .targets
         .into_iter()
-        .filter(|target| names.is_empty() || names.iter().any(|name| target.is_named(name)))
+        .filter(|target| {
+            if names.is_empty() { !target.embedding } else { names.iter().any(|name| target.is_named(name)) }
+        })
         .collect();
     if chosen.is_empty() {
         return Err(AdapterError::NoTarget { name: "*".to_owned(), known: Vec::new() });

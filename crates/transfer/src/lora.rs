@@ -52,7 +52,7 @@ pub struct LoraConfig {
     /// α: the change is scaled by α/r. Default: twice the rank, as in QLoRA's experiments and most recipes since.
     pub alpha: Option<f64>,
     /// The layers to adapt, each name a run of whole components of a path (`query`, `blocks.3`). Default: all linear layers
-    /// and convolutions.
+    /// and convolutions; an embedding is adapted where it is named.
     #[config(default = "Vec::new()")]
     pub names: Vec<String>,
 }

@@ -36,6 +36,8 @@ const CODE: [&str; 8] = [
 ];
 /// Longest text of one's own, in bytes.
 const LIMIT: u64 = 64 << 20;
+/// Letters the model sees at once.
+pub(crate) const CONTEXT: usize = 32;
 
 /// A text as tokens, the end held out.
 pub(crate) struct Part {
@@ -50,8 +52,8 @@ pub(crate) struct Corpus {
 }
 
 impl Corpus {
-    /// The documentation, and the code or a file; characters of both.
-    pub(crate) fn load(file: Option<&Path>) -> Outcome<Self> {
+    /// The documentation, and the first letters of the code or a file; characters of both.
+    pub(crate) fn load(file: Option<&Path>, letters: usize) -> Outcome<Self> {
         let second = match file {
             None => CODE.join("\n"),
             Some(path) => {
@@ -72,12 +74,13 @@ impl Corpus {
                 lines.map(|(_, line)| line).collect::<Vec<_>>().join("\n")
             };
             let (train, held_out) = (tokenizer.encode(&pick(false))?, tokenizer.encode(&pick(true))?);
-            if held_out.len() < 65 {
-                return Err("the text is too short to hold out a window of 65 letters".into());
+            if held_out.len() <= CONTEXT {
+                return Err(format!("the text is too short to hold out a window of {CONTEXT} letters").into());
             }
             Ok(Part { train, held_out })
         };
-        let (first, second) = (part(&first)?, part(&second)?);
+        let (first, mut second) = (part(&first)?, part(&second)?);
+        second.train.truncate(letters.max(CONTEXT + 2));
         Ok(Self { tokenizer, first, second })
     }
 }

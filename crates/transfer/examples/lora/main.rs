@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use adaptation::{Fit, adapt, curves, gain, held_out_loss};
-use corpus::Corpus;
+use corpus::{CONTEXT, Corpus};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -37,20 +37,26 @@ struct Settings {
     /// The text to adapt to, code of this project by default
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
+    /// Letters of it that may be learnt from
+    #[arg(long, default_value_t = 5_000)]
+    letters: usize,
     /// Steps of learning the first text
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 1_000)]
     pretraining: usize,
     /// Steps of each adaptation
-    #[arg(long, default_value_t = 120)]
+    #[arg(long, default_value_t = 200)]
     steps: usize,
     /// Windows a step
     #[arg(long, default_value_t = 12)]
     batch_size: usize,
-    /// Highest learning rate of all weights
+    /// Highest learning rate of the first text
+    #[arg(long, default_value_t = 3e-3)]
+    pretraining_lr: f64,
+    /// Highest learning rate of all weights, adapted to the second text
     #[arg(long, default_value_t = 1e-3)]
     lr: f64,
     /// Highest learning rate of the adapter
-    #[arg(long, default_value_t = 1e-2)]
+    #[arg(long, default_value_t = 3e-2)]
     lora_lr: f64,
     /// Rank of the adapter
     #[arg(long, default_value_t = 1)]
@@ -70,9 +76,10 @@ fn compare(Args { run: args, mut settings }: Args) -> Outcome<()> {
     }
     config::at_least_one(&[("seeds", settings.seeds), ("steps", settings.steps)])?;
     let device = args.device.open()?.autodiff();
-    let corpus = Corpus::load(settings.data.as_deref())?;
-    let sizes = GptConfig::nano(corpus.tokenizer.vocab_size());
-    let method = LoraConfig::new(settings.rank);
+    let corpus = Corpus::load(settings.data.as_deref(), settings.letters)?;
+    let sizes = GptConfig::nano(corpus.tokenizer.vocab_size()).with_layers(2).with_context(CONTEXT);
+    // All linear layers, and the table of the letters, which is the output layer too.
+    let method = LoraConfig::new(settings.rank).with_names(vec!["blocks".to_owned(), "tokens".to_owned()]);
     let mut run = Run::open("lora", &args, &settings)?.log_every_steps(10);
     device.seed(run.seed());
     let (mut base, mut fits) = (sizes.init(&device)?, Vec::<Fit>::new());
@@ -82,7 +89,7 @@ fn compare(Args { run: args, mut settings }: Args) -> Outcome<()> {
     for epoch in run.epochs(1 + settings.seeds) {
         let Some(repetition) = epoch.checked_sub(1) else {
             let mut optim = optimizer(&base)?;
-            let schedule = ScheduleConfig::cosine(settings.pretraining.max(1)).init(settings.lr)?;
+            let schedule = ScheduleConfig::cosine(settings.pretraining.max(1)).init(settings.pretraining_lr)?;
             for step in 0..settings.pretraining {
                 let batch = corpus.first.batch(step, settings.batch_size, sizes.context, run.seed(), &device);
                 let trained = train_step(base, &mut optim, schedule.lr(step), batch);

@@ -12,7 +12,7 @@ pub enum AdapterError {
     /// A setting is out of range.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A name fits no weight of a linear layer or convolution.
+    /// A name fits no weight of a linear layer, convolution or embedding.
     #[error("no weight is named {name:?}; the model has: {}", known.join(", "))]
     NoTarget {
         /// The name.

@@ -61,14 +61,15 @@ impl ModuleVisitor for Found {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let (Some(container), Some(name)) = (self.containers.last(), self.path.last()) else { return };
+        let embedding = container == "Struct:Embedding";
         let (outputs, inputs) = match container.as_str() {
-            "Struct:Linear" => (1, 0),
+            "Struct:Linear" | "Struct:Embedding" => (1, 0),
             "Struct:Conv1d" | "Struct:Conv2d" | "Struct:Conv3d" => (0, 1),
             _ => return,
         };
         if name == "weight" && D >= 2 {
             let shape = param.lazy_shape().as_slice().to_vec();
-            self.targets.push(Target { path: self.path.join("."), shape, outputs, inputs });
+            self.targets.push(Target { path: self.path.join("."), shape, outputs, inputs, embedding });
         }
     }
 }

@@ -77,6 +77,9 @@ fn lora_keeps_its_promises() {
     // Two blocks of four 16 × 16 and two of 16 × 64.
     keeps_its_promises(&LoraConfig::new(2), 2 * (4 * 2 * 32 + 2 * 2 * 80));
     keeps_its_promises(&LoraConfig::attention(3).with_alpha(Some(12.0)), 2 * 2 * 3 * 32);
+    // An embedding, here the output layer too, only where it is named: 11 × 16.
+    let named = ["blocks", "tokens"].map(str::to_owned).to_vec();
+    keeps_its_promises(&LoraConfig::new(2).with_names(named), 2 * (4 * 2 * 32 + 2 * 2 * 80) + 2 * 27);
 }
 
 #[test]
