@@ -40,7 +40,7 @@ struct Settings {
     #[arg(long, default_value_t = 200)]
     labels: usize,
     /// Steps of each training
-    #[arg(long, default_value_t = 1_600)]
+    #[arg(long, default_value_t = 800)]
     steps: usize,
     /// Images a step
     #[arg(long, default_value_t = 32)]

@@ -36,7 +36,7 @@ struct Args {
 #[derive(clap::Args, Serialize)]
 struct Settings {
     /// Steps of each training
-    #[arg(long, default_value_t = 300)]
+    #[arg(long, default_value_t = 200)]
     steps: usize,
     /// Images of each domain a step
     #[arg(long, default_value_t = 64)]

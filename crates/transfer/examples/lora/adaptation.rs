@@ -70,6 +70,13 @@ pub(crate) fn held_out_loss(model: &Gpt, part: &Part) -> f64 {
     sum / count as f64
 }
 
+/// Mean over the repetitions of the lowest loss on the way.
+pub(crate) fn lowest(fits: &[Fit], name: &str) -> f64 {
+    let of: Vec<&Fit> = fits.iter().filter(|fit| fit.name == name).collect();
+    let least = |fit: &&Fit| fit.curve.iter().map(|point| point.1).fold(f64::INFINITY, f64::min);
+    of.iter().map(least).sum::<f64>() / of.len() as f64
+}
+
 /// Mean loss before and after over the repetitions.
 pub(crate) fn gain(fits: &[Fit], name: &str) -> (f64, f64) {
     let of: Vec<&Fit> = fits.iter().filter(|fit| fit.name == name).collect();
