@@ -270,10 +270,15 @@ mod tests {
         let explorations = |config: &BurnConfig| config.fusion().beam_search.max_explorations;
         let unfused = wgpu::without_fusion(&BurnConfig::default()).unwrap();
         assert_eq!(explorations(&unfused), Some(0));
-        assert_eq!(unfused.fusion().beam_search.max_blocks, BurnConfig::default().fusion().beam_search.max_blocks);
+        assert_eq!(
+            unfused.fusion().beam_search.max_blocks,
+            BurnConfig::default().fusion().beam_search.max_blocks
+        );
 
-        let asked: BurnConfig =
-            serde_json::from_str(r#"{"fusion": {"beam_search": {"max_explorations": 7}, "growth_patience": 32}}"#).unwrap();
+        let asked: BurnConfig = serde_json::from_str(
+            r#"{"fusion": {"beam_search": {"max_explorations": 7}, "growth_patience": 32}}"#,
+        )
+        .unwrap();
         assert_eq!(explorations(&wgpu::without_fusion(&asked).unwrap()), Some(7));
 
         if std::env::var_os("BURN_FUSION_MAX_EXPLORATIONS").is_none() {

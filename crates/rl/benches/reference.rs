@@ -69,7 +69,7 @@ fn steps(bench: &mut Bench, repetitions: usize) -> Outcome<()> {
 
 /// DQN with the RL Zoo's settings once it learns: 1,024 environment steps and 512 gradient steps of 64 samples.
 fn dqn(bench: &mut Bench, repetitions: usize, device: &Device) -> Outcome<()> {
-    let mut agent = Dqn::new(DqnConfig::cart_pole(), make_vec("CartPole-v1", 1)?, 0, device)?;
+    let mut agent = Dqn::new(DqnConfig::zoo_cart_pole(), make_vec("CartPole-v1", 1)?, 0, device)?;
     while agent.steps() < 2_048 {
         agent.advance()?;
     }

@@ -17,10 +17,19 @@
 //! | prioritised ([2016](https://arxiv.org/abs/1511.05952)) | surprising transitions are drawn more often | `priority` |
 //! | n-step ([Sutton 1988](https://doi.org/10.1007/BF00115009)) | n true rewards before the guess | `n_step` |
 //! | C51 ([2017](https://arxiv.org/abs/1707.06887)) | the whole distribution of returns instead of its mean | `atoms` |
+//! | εz-greedy ([2021](https://arxiv.org/abs/2006.01782)) | a random action is kept for a while: steps that cancel out lead nowhere | `repeat` |
 //!
 //! **C51** gives each action probabilities p over `atoms` fixed returns z₁ … z_k. The target distribution of R + d·z falls between
 //! the atoms; each piece of probability is shared by its two neighbours in proportion to nearness ([`project`]), and the
 //! network learns by cross-entropy. Q is the mean, Σ p·z.
+//!
+//! ## Settings
+//!
+//! The RL Zoo's ([`DqnConfig::zoo_cart_pole`] and its like) end with a perfect agent or a poor one, by chance of the seed: the target is a
+//! copy of the network every few steps, the rate stays high to the end. [`DqnConfig::cart_pole`] and its like combine double, n-step and
+//! C51 with a target that follows slowly and a rate that falls to zero; what both earn is in `docs/results/rl.md`. Where every reward
+//! is negative the support of the returns is [−100, 100] nevertheless: a new network then expects 0, more than there is, and tries
+//! what it has not tried (optimistic values: Sutton and Barto, 2.6).
 //!
 //! Paper: V. Mnih et al., *Human-level control through deep reinforcement learning*, Nature 518, 2015.
 //! <https://doi.org/10.1038/nature14236>
@@ -34,6 +43,7 @@
 mod config;
 mod head;
 mod projection;
+mod whim;
 
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
@@ -49,6 +59,8 @@ use crate::random::Pcg64;
 use crate::space::Space;
 use crate::vector::VecEnv;
 
+use whim::Whims;
+
 pub use config::{Atoms, DqnConfig};
 pub use projection::project;
 
@@ -63,6 +75,7 @@ pub struct Dqn {
     optim: ModuleOptimizer,
     host: HostMlp,
     actions: usize,
+    whims: Whims,
     rng: Pcg64,
     updates: u64,
     device: Device,
@@ -94,6 +107,7 @@ impl Dqn {
             .init(seed, &device.clone().autodiff())?;
         let replay = Replay::new(config.buffer_size, stage.width(), 1, config.priority)?;
         Ok(Self {
+            whims: Whims::new(stage.num_envs()),
             memory: Memory::new(stage, replay, config.n_step, config.gamma),
             target: net.valid(),
             optim: optimizer(1e-8, device)?,
@@ -177,11 +191,7 @@ impl Dqn {
         let observations = std::mem::take(&mut self.memory.stage.observations);
         self.act(&observations, &mut actions);
         self.memory.stage.observations = observations;
-        for action in &mut actions {
-            if self.rng.unit() < epsilon {
-                *action = self.rng.below(self.actions as u64) as f32;
-            }
-        }
+        self.whims.replace(epsilon, self.config.repeat, self.actions, &mut self.rng, &mut actions);
         actions
     }
 }
@@ -217,6 +227,7 @@ impl Agent for Dqn {
             let before = self.memory.stage.steps / self.config.target_every;
             let actions = self.explore(if warm { epsilon } else { 1.0 });
             self.memory.step(&actions, &actions)?;
+            self.whims.end(&self.memory.stage.terminated, &self.memory.stage.truncated);
             if self.memory.stage.steps / self.config.target_every > before {
                 follow(&mut self.target, &self.net, self.config.tau);
             }
@@ -254,6 +265,7 @@ impl Agent for Dqn {
         parts.put_module("net", &self.net)?;
         parts.put_module("target", &self.target)?;
         parts.put_optimizer("optim", &self.optim)?;
+        parts.put_json("whims", &self.whims)?;
         self.memory.save(&mut parts, &self.rng, self.updates)?;
         Ok(parts)
     }
@@ -262,6 +274,7 @@ impl Agent for Dqn {
         self.net = parts.module("net", self.net.clone())?;
         self.target = parts.module("target", self.target.clone())?;
         self.optim = parts.optimizer("optim", optimizer(1e-8, &self.device)?)?;
+        self.whims = parts.json("whims")?;
         (self.rng, self.updates) = self.memory.load(parts)?;
         self.host = self.net.on_host();
         Ok(())

@@ -16,6 +16,9 @@
 //! α         minimise E[ −α·( log π(a|s) + H̄ ) ]                                             (entropy kept at H̄)
 //! ```
 //!
+//! Where the goal lies at the end of a long way, independent draws do not add up to anything: `noise` adds an Ornstein–Uhlenbeck
+//! process ([Uhlenbeck and Ornstein 1930](https://doi.org/10.1103/PhysRev.36.823)) to the actions taken, which pushes the same way for a while.
+//!
 //! With **discrete** actions nothing needs to be sampled: the policy is a softmax, and every expectation over actions a sum.
 //!
 //! Papers: T. Haarnoja et al., *Soft actor-critic algorithms and applications*, 2018, <https://arxiv.org/abs/1812.05905>;
@@ -28,6 +31,7 @@
 //! discrete paper: (3) the target entropy is half of the highest, not 98 % of it. From SB3: (4) an optimiser for each critic.
 
 mod config;
+mod noise;
 mod step;
 
 use burn::module::Module;
@@ -44,6 +48,8 @@ use crate::random::Pcg64;
 use crate::space::Space;
 use crate::vector::VecEnv;
 
+use noise::Wander;
+
 pub use config::{SacConfig, Temperature};
 
 /// The agent; see the [module page](self).
@@ -57,6 +63,7 @@ pub struct Sac {
     /// Two, each Q(s, a), or Q of every choice.
     critics: Vec<Learner>,
     temperature: LogAlpha,
+    noise: Wander,
     host: HostMlp,
     rng: Pcg64,
     updates: u64,
@@ -125,6 +132,7 @@ impl Sac {
         let critics = vec![learner(critic)?, learner(critic)?];
         let stored = if let Kind::Box(scale) = &actions { scale.len() } else { 1 };
         let replay = Replay::new(config.buffer_size, width, stored, None)?;
+        let numbers = stage.num_envs() * stored;
         let value = match config.temperature {
             Temperature::Fixed(alpha) => alpha.ln(),
             Temperature::Auto { .. } => 0.0,
@@ -133,6 +141,7 @@ impl Sac {
             memory: Memory::new(stage, replay, 1, config.gamma),
             host: actor.net.on_host(),
             temperature: LogAlpha { value, moments: [0.0; 2], time: 0 },
+            noise: Wander::new(config.noise, numbers),
             updates: 0,
             config,
             actions,
@@ -185,6 +194,7 @@ impl Sac {
                         squashed::act(params, &mut self.rng, action);
                     }
                 }
+                self.noise.push(self.config.noise, &mut self.rng, &mut actions);
             }
         }
         actions
@@ -222,6 +232,7 @@ impl Agent for Sac {
                 scale.to_env(&mut actions);
             }
             self.memory.step(&actions, &stored)?;
+            self.noise.rest(&self.memory.stage.terminated, &self.memory.stage.truncated);
         }
         let mut figures = vec![("alpha", self.alpha())];
         if self.memory.stage.steps > self.config.learning_starts {
@@ -269,6 +280,7 @@ impl Agent for Sac {
             critic.save(&format!("critic-{i}"), &mut parts)?;
         }
         parts.put_json("temperature", &self.temperature)?;
+        parts.put_json("noise", &self.noise)?;
         self.memory.save(&mut parts, &self.rng, self.updates)?;
         Ok(parts)
     }
@@ -279,6 +291,7 @@ impl Agent for Sac {
             critic.load(&format!("critic-{i}"), parts)?;
         }
         self.temperature = parts.json("temperature")?;
+        self.noise = parts.json("noise")?;
         (self.rng, self.updates) = self.memory.load(parts)?;
         self.host = self.actor.net.on_host();
         Ok(())

@@ -137,9 +137,20 @@ impl Source {
     }
 }
 
-/// A row-major matrix the other way round.
+/// A row-major matrix the other way round, tile by tile: a large one's columns do not fit a cache.
 pub(super) fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    (0..rows * columns).map(|i| values[(i % rows) * columns + i / rows]).collect()
+    const TILE: usize = 32;
+    let mut turned = vec![0.0; rows * columns];
+    for top in (0..rows).step_by(TILE) {
+        for left in (0..columns).step_by(TILE) {
+            for row in top..rows.min(top + TILE) {
+                for column in left..columns.min(left + TILE) {
+                    turned[column * rows + row] = values[row * columns + column];
+                }
+            }
+        }
+    }
+    turned
 }
 
 impl fmt::Display for Source {

@@ -223,6 +223,14 @@ fn layouts_can_be_forced() {
 }
 
 #[test]
+fn a_matrix_of_several_tiles_is_transposed() {
+    let (rows, columns) = (70, 45);
+    let values: Vec<f32> = (0..rows * columns).map(|i| i as f32).collect();
+    let turned = source::transpose(&values, rows, columns);
+    assert!((0..rows * columns).all(|i| turned[i] == values[i % rows * columns + i / rows]));
+}
+
+#[test]
 fn every_width_of_number_is_read() {
     let header = r#"{"__metadata__":{"format":"pt"},
         "a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}, "b":{"dtype":"BF16","shape":[2],"data_offsets":[4,8]},

@@ -1,4 +1,4 @@
-//! Trains DQN with the RL Zoo's settings, evaluates it without exploration, and films it.
+//! Trains DQN with settings for the environment, evaluates it without exploration, and films it.
 
 #[path = "../shared/mod.rs"]
 mod shared;

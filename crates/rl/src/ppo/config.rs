@@ -89,9 +89,16 @@ impl PpoConfig {
         Self { n_steps: 256, lambda: 0.94, epochs: 4, normalize: true, ..Self::default() }
     }
 
-    /// The RL Zoo's settings for MountainCar-v0, for 16 environments.
+    /// The RL Zoo's settings for MountainCar-v0, for 16 environments, with a learning rate that falls to zero.
     pub fn mountain_car() -> Self {
-        Self { n_steps: 16, lambda: 0.98, epochs: 4, normalize: true, ..Self::default() }
+        Self {
+            n_steps: 16,
+            lambda: 0.98,
+            epochs: 4,
+            normalize: true,
+            lr: Ramp::to_zero(3e-4),
+            ..Self::default()
+        }
     }
 
     /// The RL Zoo's settings for Pendulum-v1, for 4 environments, with two differences: no state-dependent exploration, and a learning

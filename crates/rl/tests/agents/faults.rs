@@ -6,6 +6,7 @@ use fornax_rl::dqn::{Atoms, Dqn, DqnConfig};
 use fornax_rl::env::{Action, CartPole, Env, Outcome, make_vec};
 use fornax_rl::ppo::{Ppo, PpoConfig};
 use fornax_rl::reinforce::{Reinforce, ReinforceConfig};
+use fornax_rl::sac::SacConfig;
 use fornax_rl::td3::{Td3, Td3Config};
 use fornax_rl::vector::Pool;
 use fornax_rl::{EnvError, Space};
@@ -48,8 +49,13 @@ fn settings_that_cannot_be_used_are_named() {
     for (config, field) in cases {
         assert_eq!(config.validate().unwrap_err().field, field);
     }
+    assert_eq!(
+        DqnConfig { repeat: Some(1.0), ..DqnConfig::default() }.validate().unwrap_err().field,
+        "repeat"
+    );
     let atoms = Some(Atoms { count: 1, low: 0.0, high: 1.0 });
     assert_eq!(DqnConfig { atoms, ..DqnConfig::default() }.validate().unwrap_err().field, "atoms");
+    assert_eq!(SacConfig { noise: -0.1, ..SacConfig::default() }.validate().unwrap_err().field, "noise");
     let error = fornax_nn_core::config::from_json::<PpoConfig>(r#"{"gama": 0.9}"#).unwrap_err();
     assert!(error.to_string().contains("gama"), "{error}");
 }

@@ -19,7 +19,7 @@ fn rounds(agent: &mut dyn Agent, n: usize) {
 }
 
 /// Kinds, and rounds after which they have learnt something.
-const KINDS: [(&str, bool, usize); 9] = [
+const KINDS: [(&str, bool, usize); 10] = [
     ("ppo", true, 3),
     ("recurrent", false, 3),
     ("a2c", true, 10),
@@ -29,6 +29,7 @@ const KINDS: [(&str, bool, usize); 9] = [
     ("td3", false, 80),
     ("sac", false, 80),
     ("sac", true, 80),
+    ("sac-wandering", false, 80),
 ];
 
 #[test]

@@ -266,6 +266,7 @@ pub(crate) fn agent(
                 dueling: true,
                 priority: Some(fornax_rl::buffer::Priority::default()),
                 n_step: 2,
+                repeat: (*task == Task::Both).then_some(2.0),
                 atoms: Some(atoms),
                 ..dqn
             };
@@ -277,8 +278,9 @@ pub(crate) fn agent(
                 Td3Config { name: "ddpg".into(), critics: 1, policy_every: 1, target_noise: 0.0, ..td3 };
             Box::new(Td3::new(config, envs(1, task, actions), seed, &device).unwrap())
         }
-        "sac" => {
+        "sac" | "sac-wandering" => {
             let config = SacConfig {
+                noise: if kind == "sac" { 0.0 } else { 0.3 },
                 total_steps: steps,
                 lr: 3e-3,
                 buffer_size: 5_000,
