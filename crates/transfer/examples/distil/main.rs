@@ -1,4 +1,4 @@
-//! A small network learns from 200 labels: alone, and with a large network's beliefs about the same images.
+//! A small network learns from 200 labels: alone, and with a large network's beliefs about the same images or about all.
 
 #[path = "../shared/digits.rs"]
 mod digits;

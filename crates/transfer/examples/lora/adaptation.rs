@@ -3,7 +3,7 @@
 use burn::module::Module;
 use fornax_nn_core::optim::AdamWConfig;
 use fornax_nn_core::plot::{Curves, Line, Panel, SERIES};
-use fornax_nn_core::schedule::ScheduleConfig;
+use fornax_nn_core::schedule::{Schedule, ScheduleConfig};
 use fornax_nn_core::train::Run;
 use fornax_sequence::gpt::{Gpt, loss, train_step};
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,13 @@ impl Fit {
     }
 }
 
+/// A tenth of the steps up, the rest down to zero.
+pub(crate) fn schedule(steps: usize, highest: f64) -> Outcome<Schedule> {
+    let warm_up = (steps / 10).max(1);
+    let falling = steps.saturating_sub(warm_up).max(1);
+    Ok(ScheduleConfig::cosine(falling).with_warm_up(warm_up).init(highest)?)
+}
+
 /// Trains what wants gradients on the second text: every weight, or an adapter.
 pub(crate) fn adapt(
     run: &mut Run,
@@ -39,9 +46,7 @@ pub(crate) fn adapt(
 ) -> Outcome<(Gpt, Fit)> {
     let device = model.tokens.weight.device();
     let mut optim = AdamWConfig::new().with_beta_2(0.99).with_weight_decay(0.0).init()?;
-    let warm_up = (settings.steps / 10).max(1);
-    let falling = settings.steps.saturating_sub(warm_up).max(1);
-    let schedule = ScheduleConfig::cosine(falling).with_warm_up(warm_up).init(lr)?;
+    let schedule = schedule(settings.steps, lr)?;
     let mut curve = vec![(0.0, held_out_loss(&model.valid(), &corpus.second))];
     for step in 0..settings.steps {
         let context = model.config.context;
@@ -70,18 +75,12 @@ pub(crate) fn held_out_loss(model: &Gpt, part: &Part) -> f64 {
     sum / count as f64
 }
 
-/// Mean over the repetitions of the lowest loss on the way.
-pub(crate) fn lowest(fits: &[Fit], name: &str) -> f64 {
+/// Over the repetitions, the mean loss before, after, and where it was lowest on the way.
+pub(crate) fn losses(fits: &[Fit], name: &str) -> [f64; 3] {
     let of: Vec<&Fit> = fits.iter().filter(|fit| fit.name == name).collect();
-    let least = |fit: &&Fit| fit.curve.iter().map(|point| point.1).fold(f64::INFINITY, f64::min);
-    of.iter().map(least).sum::<f64>() / of.len() as f64
-}
-
-/// Mean loss before and after over the repetitions.
-pub(crate) fn gain(fits: &[Fit], name: &str) -> (f64, f64) {
-    let of: Vec<&Fit> = fits.iter().filter(|fit| fit.name == name).collect();
-    let mean = |f: &dyn Fn(&Fit) -> f64| of.iter().map(|fit| f(fit)).sum::<f64>() / of.len() as f64;
-    (mean(&|fit| fit.curve.first().map_or(f64::NAN, |point| point.1)), mean(&Fit::last))
+    let mean = |f: fn(&Fit) -> f64| of.iter().map(|fit| f(fit)).sum::<f64>() / of.len() as f64;
+    let lowest = |fit: &Fit| fit.curve.iter().map(|point| point.1).fold(f64::INFINITY, f64::min);
+    [mean(|fit| fit.curve.first().map_or(f64::NAN, |point| point.1)), mean(Fit::last), mean(lowest)]
 }
 
 /// A line for every repetition.

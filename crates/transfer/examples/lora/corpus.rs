@@ -80,7 +80,13 @@ impl Corpus {
             Ok(Part { train, held_out })
         };
         let (first, mut second) = (part(&first)?, part(&second)?);
-        second.train.truncate(letters.max(CONTEXT + 2));
+        second.train.truncate(letters);
+        if second.train.len() <= CONTEXT + 1 {
+            return Err(format!(
+                "--letters: {letters} leave no window of {CONTEXT} and the letter behind it"
+            )
+            .into());
+        }
         Ok(Self { tokenizer, first, second })
     }
 }

@@ -9,7 +9,6 @@ use std::process::ExitCode;
 use burn::module::Module;
 use clap::Parser;
 use fornax_nn_core::config;
-use fornax_nn_core::schedule::ScheduleConfig;
 use fornax_nn_core::train::{Run, RunArgs, Target, cli, rng};
 use fornax_sequence::gpt::{GptConfig, optimizer, train_step};
 use fornax_transfer::adapter::{self, Adapter};
@@ -17,7 +16,7 @@ use fornax_transfer::lora::LoraConfig;
 use serde::Serialize;
 use serde_json::json;
 
-use adaptation::{Fit, adapt, curves, gain, held_out_loss, lowest};
+use adaptation::{Fit, adapt, curves, held_out_loss, losses, schedule};
 use corpus::{CONTEXT, Corpus};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -89,10 +88,7 @@ fn compare(Args { run: args, mut settings }: Args) -> Outcome<()> {
     for epoch in run.epochs(1 + settings.seeds) {
         let Some(repetition) = epoch.checked_sub(1) else {
             let mut optim = optimizer(&base)?;
-            let warm_up = (settings.pretraining / 10).max(1);
-            let falling = settings.pretraining.saturating_sub(warm_up).max(1);
-            let schedule =
-                ScheduleConfig::cosine(falling).with_warm_up(warm_up).init(settings.pretraining_lr)?;
+            let schedule = schedule(settings.pretraining, settings.pretraining_lr)?;
             for step in 0..settings.pretraining {
                 let batch = corpus.first.batch(step, settings.batch_size, sizes.context, run.seed(), &device);
                 let trained = train_step(base, &mut optim, schedule.lr(step), batch);
@@ -124,10 +120,10 @@ fn compare(Args { run: args, mut settings }: Args) -> Outcome<()> {
 
     curves(&fits).save(run.path("curves.png"))?;
     let size = adapter::size(&adapter::attach(base.clone(), &method, 0)?);
-    let [(before, full), (_, lora)] = ["full", "lora"].map(|name| gain(&fits, name));
+    let [[before, full, best], [_, lora, _]] = ["full", "lora"].map(|name| losses(&fits, name));
     let recovered = (before - lora) / (before - full);
     // Against all weights stopped where the held-out text was read best, which takes a held-out text to know.
-    let of_best = (before - lora) / (before - lowest(&fits, "full"));
+    let of_best = (before - lora) / (before - best);
     if settings.data.is_none() && !args.quick {
         run.check("recovered", recovered, Target::at_least(0.9));
         run.check("trainable_share", size.share(), Target::at_most(0.02));
