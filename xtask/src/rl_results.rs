@@ -78,7 +78,7 @@ const CELLS: [Cell; 12] = [
         "1,000,000",
         -115.0,
         -110.4,
-        "the learning rate falls to zero; with the zoo's constant one the same seeds earned −116.2 ± 3.4",
+        "the learning rate falls from 1e-3 to zero, γ is 0.995; with the zoo's settings the same seeds earned −116.2 ± 3.4",
     ),
     cell("dqn", "MountainCar-v0", "120,000", -115.0, -100.8, OWN),
     cell(
@@ -101,7 +101,7 @@ const CONTINUOUS: Cell = Cell {
     steps: "50,000",
     target: 90.0,
     published: Some(94.7),
-    note: "Ornstein–Uhlenbeck noise instead of state-dependent exploration; half the batch, half as many gradient steps",
+    note: "Ornstein–Uhlenbeck noise of σ = 1 instead of state-dependent exploration; half the batch, half as many gradient steps",
 };
 
 /// Worlds with a table, each with a method that knows only what it meets.

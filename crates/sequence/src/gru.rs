@@ -39,7 +39,9 @@ use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 
-use crate::recurrent::{Affine, Cell, State, input_sizes, run, sigmoid, tanh, uniform, validate, zeros_like};
+use crate::recurrent::{
+    Affine, Cell, State, cut_rows, input_sizes, run, sigmoid, tanh, uniform, validate, zeros_like,
+};
 
 /// Sizes of a [`Gru`]; pure data, built by [`init`](Self::init).
 #[derive(Config, Debug, PartialEq)]
@@ -140,7 +142,7 @@ impl GruCell {
 }
 
 impl Cell for GruCell {
-    type Ready = (usize, Affine);
+    type Ready = ();
 
     fn input_size(&self) -> usize {
         self.weight_ih.dims()[1]
@@ -152,7 +154,7 @@ impl Cell for GruCell {
 
     /// One matrix whose four groups of rows are r, z, the candidate's part of x, and its part of h: the reset gate comes between
     /// the last two, so they are not summed.
-    fn ready(&self, batch: usize) -> Self::Ready {
+    fn ready(&self) -> (Affine, ()) {
         let [rows, hidden] = self.weight_hh.dims();
         let zeros = |columns| zeros_like(&self.weight_hh, [hidden, columns]);
         let of_input = |w: Tensor<2>| {
@@ -167,16 +169,15 @@ impl Cell for GruCell {
         let bias = self.bias_ih.as_ref().zip(self.bias_hh.as_ref());
         let bias =
             bias.map(|(ih, hh)| of_input(ih.val().unsqueeze_dim(1)) + of_state(hh.val().unsqueeze_dim(1)));
-        let affine = Affine::new(of_input(self.weight_ih.val()), of_state(self.weight_hh.val()), bias, batch);
-        (hidden, affine)
+        (Affine::new(of_input(self.weight_ih.val()), of_state(self.weight_hh.val()), bias), ())
     }
 
-    fn step((size, affine): &Self::Ready, x: Tensor<2>, state: &State) -> State {
+    /// z: `[4H, B]`
+    fn step((): &(), z: Tensor<2>, state: &State) -> State {
         let old = state.hidden.clone();
-        let all = affine.forward(x, old.clone()); // [4H, B]
-        let gates = sigmoid(all.clone().narrow(0, 0, 2 * size)); // [2H, B]
-        let (r, z) = (gates.clone().narrow(0, 0, *size), gates.narrow(0, *size, *size));
-        let n = tanh(all.clone().narrow(0, 2 * size, *size) + r * all.narrow(0, 3 * size, *size));
+        let [gates, candidate] = cut_rows(z);
+        let ([r, z], [of_x, of_h]) = (cut_rows(sigmoid(gates)), cut_rows(candidate));
+        let n = tanh(of_x + r * of_h);
         State { hidden: n.clone() + z * (old - n), cell: None } // [H, B]
     }
 }

@@ -58,8 +58,8 @@ use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use fornax_nn_core::ConfigError;
 
 use crate::recurrent::{
-    Affine, Cell, Curve, State, bias_column, input_sizes, run, sigmoid, tangent, tanh, uniform, validate,
-    zeros_like,
+    Affine, Cell, Shared, State, bias_column, cell, cut_rows, input_sizes, run, sigmoid, tanh, uniform,
+    validate, zeros_like,
 };
 
 /// Sizes of an [`Lstm`]; pure data, built by [`init`](Self::init).
@@ -217,17 +217,11 @@ fn biases(config: &LstmConfig, device: &Device) -> [Tensor<1>; 2] {
     [ih, Tensor::cat(vec![Tensor::zeros([2 * hidden], like), rest(&hh)], 0)]
 }
 
-/// The weights of an [`LstmCell`] as its step uses them.
+/// The other weights of an [`LstmCell`] as its step uses them.
 #[derive(Debug)]
 pub(crate) struct Ready {
-    hidden: usize,
-    affine: Affine,
-    /// `[4 · hidden, batch]`: from σ to each gate, 1 and for g 2 …
-    gain: Tensor<2>,
-    /// … and 0 and for g −1.
-    offset: Tensor<2>,
     /// `[output, hidden]`
-    projection: Option<Tensor<2>>,
+    projection: Option<Shared>,
     /// Three columns `[hidden, 1]`
     peephole: Option<[Tensor<2>; 3]>,
 }
@@ -245,54 +239,42 @@ impl Cell for LstmCell {
         State { hidden: zeros(output), cell: Some(zeros(rows / 4)) }
     }
 
-    fn ready(&self, batch: usize) -> Ready {
+    /// The rows of g doubled, so that σ is all the gates need: tanh x = 2σ(2x) − 1.
+    fn ready(&self) -> (Affine, Ready) {
         let like = self.weight_hh.val();
         let hidden = like.dims()[0] / 4;
-        let column = |candidate: f64, gate: f64| {
-            let value = |row: usize| if row / hidden == 2 { candidate } else { gate };
-            let values: Vec<f64> = (0..4 * hidden).map(value).collect();
-            Tensor::<2>::from_data(TensorData::new(values, [4 * hidden, 1]), (&like.device(), like.dtype()))
-        };
-        let gain = column(2.0, 1.0);
+        let gain = (0..4 * hidden).map(|row| if row / hidden == 2 { 2.0 } else { 1.0 }).collect::<Vec<f64>>();
+        let gain = TensorData::new(gain, [4 * hidden, 1]);
+        let gain = Tensor::<2>::from_data(gain, (&like.device(), like.dtype()));
         let doubled = |weight: &Param<Tensor<2>>| weight.val() * gain.clone();
         let bias = bias_column(self.bias_ih.as_ref(), self.bias_hh.as_ref()).map(|bias| bias * gain.clone());
         let see = |p: &Param<Tensor<2>>| [0, 1, 2].map(|gate| p.val().narrow(0, gate, 1).transpose());
-        Ready {
-            hidden,
-            affine: Affine::new(doubled(&self.weight_ih), doubled(&self.weight_hh), bias, batch),
-            offset: column(-1.0, 0.0).repeat_dim(1, batch),
-            projection: self.weight_hr.as_ref().map(Param::val),
+        let ready = Ready {
+            projection: self.weight_hr.as_ref().map(|weight| Shared::new(weight.val())),
             peephole: self.peephole.as_ref().map(see),
-            gain: gain.repeat_dim(1, batch),
-        }
+        };
+        (Affine::new(doubled(&self.weight_ih), doubled(&self.weight_hh), bias), ready)
     }
 
-    fn step(ready: &Ready, x: Tensor<2>, state: &State) -> State {
-        let gate = |all: &Tensor<2>, index: usize| all.clone().narrow(0, index * ready.hidden, ready.hidden);
-        let z = ready.affine.forward(x, state.hidden.clone()); // [4H, B]
-        let old = state.cell.clone().unwrap_or_else(|| gate(&z, 0).zeros_like());
-        let (cell, o) = match &ready.peephole {
-            None => {
-                let curves = [Curve::Sigmoid, Curve::Sigmoid, Curve::HalfTanh, Curve::Sigmoid];
-                let gates = tangent(z, &curves, |z| {
-                    let s = z.neg().exp().add_scalar(1.0).recip();
-                    let slope = (s.clone() - s.clone().square()) * ready.gain.clone();
-                    (s * ready.gain.clone() + ready.offset.clone(), slope)
-                }); // [4H, B]: i, f, g, o
-                let cell = gate(&gates, 1) * old + gate(&gates, 0) * gate(&gates, 2);
-                (cell, gate(&gates, 3))
-            }
+    /// z: `[4H, B]`
+    fn step(ready: &Ready, z: Tensor<2>, state: &State) -> State {
+        let old = state.cell.clone().unwrap_or_else(|| z.clone().narrow(0, 0, z.dims()[0] / 4).zeros_like());
+        let [shown, cell] = match &ready.peephole {
+            None => cell::lstm(z, old, |z, old| {
+                let [i, f, g, o] = cut_rows(sigmoid(z));
+                let cell = f * old + i * g.mul_scalar(2.0).sub_scalar(1.0);
+                [o * tanh(cell.clone()), cell]
+            }),
             Some([to_i, to_f, to_o]) => {
-                let i = sigmoid(gate(&z, 0) + old.clone() * to_i.clone());
-                let f = sigmoid(gate(&z, 1) + old.clone() * to_f.clone());
-                let g = sigmoid(gate(&z, 2)).mul_scalar(2.0).sub_scalar(1.0);
+                let [i, f, g, o] = cut_rows(z);
+                let i = sigmoid(i + old.clone() * to_i.clone());
+                let f = sigmoid(f + old.clone() * to_f.clone());
+                let g = sigmoid(g).mul_scalar(2.0).sub_scalar(1.0);
                 let cell = f * old + i * g;
-                let o = sigmoid(gate(&z, 3) + cell.clone() * to_o.clone());
-                (cell, o)
+                [sigmoid(o + cell.clone() * to_o.clone()) * tanh(cell.clone()), cell]
             }
-        };
-        let shown = o * tanh(cell.clone()); // [H, B]
-        let hidden = ready.projection.iter().fold(shown, |shown, p| p.clone().matmul(shown));
+        }; // [H, B]
+        let hidden = ready.projection.iter().fold(shown, |shown, p| p.times(shown));
         State { hidden, cell: Some(cell) }
     }
 }

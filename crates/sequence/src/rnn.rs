@@ -54,7 +54,7 @@ use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 
 use crate::recurrent::{
-    Affine, Cell, State, bias_column, input_sizes, run, tanh, uniform, validate, zeros_like,
+    Affine, Cell, Shared, State, bias_column, input_sizes, run, tanh, uniform, validate, zeros_like,
 };
 
 /// What makes the state non-linear; pure data.
@@ -177,14 +177,14 @@ impl RnnCell {
         }
     }
 
-    fn affine(&self, batch: usize) -> Affine {
+    fn weights(&self) -> Affine {
         let bias = bias_column(self.bias_ih.as_ref(), self.bias_hh.as_ref());
-        Affine::new(self.weight_ih.val(), self.weight_hh.val(), bias, batch)
+        Affine::new(self.weight_ih.val(), self.weight_hh.val(), bias)
     }
 }
 
 impl Cell for RnnCell {
-    type Ready = (Affine, Nonlinearity);
+    type Ready = Nonlinearity;
 
     fn input_size(&self) -> usize {
         self.weight_ih.dims()[1]
@@ -194,13 +194,12 @@ impl Cell for RnnCell {
         State { hidden: zeros_like(&self.weight_hh, [batch, self.weight_hh.dims()[1]]), cell: None }
     }
 
-    fn ready(&self, batch: usize) -> Self::Ready {
-        (self.affine(batch), self.nonlinearity)
+    fn ready(&self) -> (Affine, Nonlinearity) {
+        (self.weights(), self.nonlinearity)
     }
 
-    fn step((affine, nonlinearity): &Self::Ready, x: Tensor<2>, state: &State) -> State {
-        let hidden = nonlinearity.forward(affine.forward(x, state.hidden.clone())); // [H, B]
-        State { hidden, cell: None }
+    fn step(nonlinearity: &Nonlinearity, z: Tensor<2>, _: &State) -> State {
+        State { hidden: nonlinearity.forward(z), cell: None } // [H, B]
     }
 }
 
@@ -276,7 +275,7 @@ impl Jordan {
 
 impl Cell for JordanCell {
     /// Of the hidden layer, and of the output layer `[O, H]` and `[O, 1]`.
-    type Ready = (Affine, Nonlinearity, Tensor<2>, Option<Tensor<2>>);
+    type Ready = (Nonlinearity, Shared, Option<Tensor<2>>);
 
     fn input_size(&self) -> usize {
         self.hidden.input_size()
@@ -286,14 +285,15 @@ impl Cell for JordanCell {
         self.hidden.start(batch)
     }
 
-    fn ready(&self, batch: usize) -> Self::Ready {
+    fn ready(&self) -> (Affine, Self::Ready) {
         let bias = self.output.bias.as_ref().map(|bias| bias.val().unsqueeze_dim(1));
-        (self.hidden.affine(batch), self.hidden.nonlinearity, self.output.weight.val().transpose(), bias)
+        let weight = Shared::new(self.output.weight.val().transpose());
+        (self.hidden.weights(), (self.hidden.nonlinearity, weight, bias))
     }
 
-    fn step((affine, nonlinearity, weight, bias): &Self::Ready, x: Tensor<2>, state: &State) -> State {
-        let hidden = nonlinearity.forward(affine.forward(x, state.hidden.clone())); // [H, B]
-        let output = bias.iter().fold(weight.clone().matmul(hidden), |y, bias| y + bias.clone()); // [O, B]
+    fn step((nonlinearity, weight, bias): &Self::Ready, z: Tensor<2>, _: &State) -> State {
+        let hidden = nonlinearity.forward(z); // [H, B]
+        let output = bias.iter().fold(weight.times(hidden), |y, bias| y + bias.clone()); // [O, B]
         State { hidden: output, cell: None }
     }
 }

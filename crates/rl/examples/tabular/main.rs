@@ -36,7 +36,11 @@ fn main() -> ExitCode {
 fn learn(Args { run: args, mut settings }: Args) -> Outcome<()> {
     let world = make_mdp(&settings.env)?;
     let mdp = world.mdp();
-    let usual = if settings.env == "FrozenLake8x8-v1" { 60_000 } else { 20_000 };
+    let usual = match settings.env.as_str() {
+        "FrozenLake8x8-v1" => 60_000,
+        "Taxi-v3" => 40_000,
+        _ => 20_000,
+    };
     let episodes = settings.episodes.unwrap_or(if args.quick { 500 } else { usual });
     settings.episodes = Some(episodes);
     let mut run = Run::open("tabular", &args, &settings)?;

@@ -29,7 +29,7 @@ pub(crate) struct Settings {
     /// The method
     #[arg(long, default_value = "q-learning", value_parser = AGENTS)]
     pub(crate) agent: String,
-    /// Episodes to learn from; 20,000, for the large lake 60,000
+    /// Episodes to learn from; 20,000, for the taxi 40,000, for the large lake 60,000
     #[arg(long)]
     pub(crate) episodes: Option<usize>,
     /// Discount

@@ -89,14 +89,16 @@ impl PpoConfig {
         Self { n_steps: 256, lambda: 0.94, epochs: 4, normalize: true, ..Self::default() }
     }
 
-    /// The RL Zoo's settings for MountainCar-v0, for 16 environments, with a learning rate that falls to zero.
+    /// The RL Zoo's settings for MountainCar-v0, for 16 environments, with two differences: a learning rate that falls to zero from
+    /// more than three times the zoo's, and a γ of 0.995, whose horizon of 200 steps is the episode's.
     pub fn mountain_car() -> Self {
         Self {
             n_steps: 16,
+            gamma: 0.995,
             lambda: 0.98,
             epochs: 4,
             normalize: true,
-            lr: Ramp::to_zero(3e-4),
+            lr: Ramp::to_zero(1e-3),
             ..Self::default()
         }
     }

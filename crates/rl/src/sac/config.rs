@@ -73,9 +73,9 @@ impl SacConfig {
         Self { total_steps: 20_000, lr: 1e-3, buffer_size: 20_000, ..Self::default() }
     }
 
-    /// The RL Zoo's settings for MountainCarContinuous-v0 with three differences: noise with a memory, as the zoo's TD3 has it there,
-    /// in place of state-dependent exploration (with neither, the one run that was tried stayed at 0); batches of half the
-    /// size; half as many of them.
+    /// The RL Zoo's settings for MountainCarContinuous-v0 with three differences: noise with a memory, as the zoo's TD3 has it there but
+    /// twice as strong, in place of state-dependent exploration (with neither, the one run that was tried stayed at 0); batches
+    /// of half the size; half as many of them. The zoo's σ = 0.5 alone meets the flag in 9 % of all episodes, σ = 1 in 38 %.
     pub fn mountain_car_continuous() -> Self {
         Self {
             total_steps: 50_000,
@@ -87,7 +87,7 @@ impl SacConfig {
             train_every: 32,
             gradient_steps: 16,
             temperature: Temperature::Fixed(0.1),
-            noise: 0.5,
+            noise: 1.0,
             hidden: vec![64, 64],
             ..Self::default()
         }

@@ -24,26 +24,29 @@
 //!
 //! ## How a step is computed
 //!
-//! Samples are columns, and all gates come out of two products; the outputs are collected and stacked once:
+//! Samples are columns. What the inputs contribute depends on no state, so it is one product for all steps; a step has one more,
+//! for all gates; the outputs are collected and stacked once:
 //!
 //! ```text
-//! z = [W_ih  b] · [x; 1] + W_hh · h              [gates, features] · [features, batch]
+//! P_t = [W_ih  b] · [x_t; 1]                     [gates, features] · [features, batch], for all t in one call
+//! z_t = P_t + W_hh · h_(t−1)                     [gates, hidden] · [hidden, batch]
 //! ```
 //!
 //! So the weights stay as PyTorch has them and a gate is a run of rows without gaps. With samples as rows the same products and
-//! their backward passes take more than twice the time (flex, 32 samples, 192 → 512: 158 and 259 µs against 63 and 80 µs). Two
-//! things are left out:
+//! their backward passes take more than twice the time (flex, 32 samples, 192 → 512: 158 and 259 µs against 63 and 80 µs).
 //!
-//! - *The input's product for all steps at once.* Its parts have to be cut from one large tensor, and the backward pass of a cut
-//!   fills a tensor of the whole size with zeros: T cuts of `[T, 4H, B]` cost T², halving it repeatedly, as is done with the
-//!   narrower inputs, T log T. Built and measured (64 → 128, 64 steps, 32 samples, flex, one thread), a training step took 76
-//!   instead of 54 ms (LSTM) and 69 instead of 51 ms (GRU), and a forward pass without gradients 20 instead of 17.5 ms and
-//!   as long (14 ms): small products run as fast as their sum, so there is nothing to pay the cuts with.
-//! - *The activations of the tensor library in training.* Their backward pass computes the exponential a second time, and
-//!   exponentials cost as much as products here (σ of 512 × 32 numbers: over 100 µs). Here a [gate](self) is replaced by its tangent
-//!   at the point where it stands, `y ≈ y₀ + y₀'·(z − z₀)`, which has the same value and the same gradient, and keeps `y₀'`
-//!   instead. On flex one loop makes all three ([`host`](fornax_nn_core::host)), elsewhere the tensor library does.
+//! Going backward, the gradient of each weight is one product over all steps; `recurrent/collect` says how, and `docs/log.md`
+//! what it brings.
+//!
+//! *The activations of the tensor library* are left out in training. Their backward pass computes the exponential a second time,
+//! and exponentials cost as much as products here (σ of 512 × 32 numbers: over 100 µs). Here a [gate](self) is replaced by its
+//! tangent at the point where it stands, `y ≈ y₀ + y₀'·(z − z₀)`, which has the same value and the same gradient, and keeps `y₀'`
+//! instead. On flex one loop makes all three ([`host`](fornax_nn_core::host)), elsewhere the tensor library does. An LSTM goes further:
+//! on flex all it does with its gates is one loop, and so is the way back (`recurrent/cell.rs`).
 
+#[cfg(feature = "flex")]
+pub(crate) mod cell;
+mod collect;
 mod gate;
 
 use burn::module::{Initializer, Param};
@@ -54,8 +57,23 @@ use fornax_nn_core::config::{at_least_one, below_one};
 
 use crate::error::{SequenceError, check_inputs};
 
-pub(crate) use gate::{Affine, Curve, bias_column, tangent};
+pub(crate) use collect::{Shared, cut_rows, unstack};
+pub(crate) use gate::{Affine, bias_column};
 pub use gate::{sigmoid, tanh};
+
+/// Without flex there is no loop.
+#[cfg(not(feature = "flex"))]
+pub(crate) mod cell {
+    use burn::tensor::Tensor;
+
+    pub(crate) fn lstm(
+        z: Tensor<2>,
+        old: Tensor<2>,
+        otherwise: impl FnOnce(Tensor<2>, Tensor<2>) -> [Tensor<2>; 2],
+    ) -> [Tensor<2>; 2] {
+        otherwise(z, old)
+    }
+}
 
 /// What one layer and direction carries from step to step.
 #[derive(Debug, Clone)]
@@ -100,7 +118,7 @@ pub fn detach(states: Vec<State>) -> Vec<State> {
 
 /// One layer in one direction. Within it samples are columns: inputs and states are `[features, batch]`.
 pub(crate) trait Cell {
-    /// The weights as a step uses them, made once a sequence.
+    /// Weights besides those of input and state as a step uses them, made once a sequence.
     type Ready;
 
     /// Features of an input.
@@ -109,11 +127,11 @@ pub(crate) trait Cell {
     /// Zeros for the parts of the state, as everybody else sees it: `[batch, features]`.
     fn start(&self, batch: usize) -> State;
 
-    /// Lays the weights out for `batch` samples.
-    fn ready(&self, batch: usize) -> Self::Ready;
+    /// Lays the weights out: of input and state, and the others.
+    fn ready(&self) -> (Affine, Self::Ready);
 
-    /// The state after reading `x`, `[input, batch]`.
-    fn step(ready: &Self::Ready, x: Tensor<2>, state: &State) -> State;
+    /// The state after a step, from what input and state come to, `[gates, batch]`.
+    fn step(ready: &Self::Ready, z: Tensor<2>, state: &State) -> State;
 }
 
 /// Reads a batch with all layers; `cells` holds the first layer's one or two directions, then the second's.
@@ -135,46 +153,41 @@ pub(crate) fn run<C: Cell>(
     let mut states =
         states.unwrap_or_else(|| cells.iter().map(|cell| cell.start(batch)).collect()).into_iter();
     let mut last = Vec::with_capacity(cells.len());
-    let mut steps = unstack(inputs.permute([1, 2, 0])); // T × [D, B]
+    let mut x = inputs.permute([1, 2, 0]); // [T, D, B]
     for (layer, pair) in cells.chunks(directions).enumerate() {
         if layer > 0 && dropout.prob > 0.0 {
-            steps = steps.into_iter().map(|x| dropout.forward(x)).collect();
+            x = dropout.forward(x);
         }
-        let mut sides: Vec<Vec<Tensor<2>>> = Vec::with_capacity(directions);
+        let mut sides = Vec::with_capacity(directions);
         for ((direction, cell), state) in pair.iter().enumerate().zip(states.by_ref()) {
-            let (outputs, state) = scan(cell, &steps, state, &valid, direction == 1);
+            let (outputs, state) = scan(cell, x.clone(), state, &valid, direction == 1);
             sides.push(outputs);
             last.push(state);
         }
-        steps = match (sides.pop(), sides.pop()) {
-            (Some(backward), Some(forward)) => {
-                forward.into_iter().zip(backward).map(|(a, b)| Tensor::cat(vec![a, b], 0)).collect()
-            }
-            (Some(only), None) | (None, Some(only)) => only,
-            (None, None) => steps,
-        };
+        x = if sides.len() == 1 { sides.remove(0) } else { Tensor::cat(sides, 1) }; // [T, H, B]
     }
-    (Tensor::stack::<3>(steps, 0).permute([2, 0, 1]), last) // [T, H, B] as [B, T, H]
+    (x.permute([2, 0, 1]), last)
 }
 
-/// One layer in one direction: its outputs in the order of time, and its last state.
+/// One layer in one direction: its outputs in the order of time, `[T, H, B]`, and its last state.
 fn scan<C: Cell>(
     cell: &C,
-    steps: &[Tensor<2>],
+    x: Tensor<3>,
     state: State,
     valid: &[Option<Tensor<2>>],
     backwards: bool,
-) -> (Vec<Tensor<2>>, State) {
-    let ready = cell.ready(steps[0].dims()[1]);
-    let mut state = state.map(Tensor::transpose);
-    let mut order: Vec<usize> = (0..steps.len()).collect();
+) -> (Tensor<3>, State) {
+    let (affine, ready) = cell.ready();
+    let mut valid: Vec<_> = valid.iter().collect();
     if backwards {
-        order.reverse();
+        valid.reverse();
     }
-    let mut outputs = Vec::with_capacity(steps.len());
-    for t in order {
-        let new = C::step(&ready, steps[t].clone(), &state);
-        let Some(valid) = &valid[t] else {
+    let mut state = state.map(Tensor::transpose);
+    let mut outputs = Vec::with_capacity(valid.len());
+    for (of_input, valid) in affine.of_inputs(x, backwards).zip(valid) {
+        let z = affine.and_state(of_input, state.hidden.clone());
+        let new = C::step(&ready, z, &state);
+        let Some(valid) = valid else {
             outputs.push(new.hidden.clone());
             state = new;
             continue;
@@ -185,7 +198,7 @@ fn scan<C: Cell>(
     if backwards {
         outputs.reverse();
     }
-    (outputs, state.map(Tensor::transpose))
+    (Tensor::stack(outputs, 0), state.map(Tensor::transpose))
 }
 
 fn check_states<C: Cell>(cells: &[C], batch: usize, states: Option<&[State]>) -> Result<(), SequenceError> {
@@ -215,19 +228,6 @@ pub(crate) fn valid_steps(
         })
     };
     (0..steps).map(mask).collect()
-}
-
-/// `[T, …]` as T tensors, cut in halves: a cut's backward pass costs the size of what is cut, so halving costs
-/// T log T where cutting off one step after the other costs T².
-pub(crate) fn unstack(steps: Tensor<3>) -> Vec<Tensor<2>> {
-    let [count, rows, columns] = steps.dims();
-    if count == 1 {
-        return vec![steps.reshape([rows, columns])];
-    }
-    let half = count / 2;
-    let mut first = unstack(steps.clone().narrow(0, 0, half));
-    first.extend(unstack(steps.narrow(0, half, count - half)));
-    first
 }
 
 /// Refuses sizes no recurrent network can have.

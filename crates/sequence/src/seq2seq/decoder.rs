@@ -19,7 +19,7 @@ pub(super) struct Memory {
     /// `[B, S]`, true behind a source's end.
     padding: Tensor<2, Bool>,
     /// The decoder's weights.
-    ready: (usize, Affine),
+    affine: Affine,
 }
 
 impl Seq2Seq {
@@ -33,8 +33,8 @@ impl Seq2Seq {
         let padding = Tensor::from_data(TensorData::new(behind, [batch, steps]), &values.device());
         let hidden = tanh(self.bridge.forward(states[1].hidden.clone()));
         let fed = self.query.is_none().then(|| hidden.zeros_like());
-        let ready = self.decoder.cells[0].ready(batch);
-        (Memory { values, keys, padding, ready }, State { hidden, cell: fed })
+        let (affine, ()) = self.decoder.cells[0].ready();
+        (Memory { values, keys, padding, affine }, State { hidden, cell: fed })
     }
 
     /// One token: read-out `[B, H]`, attention `[B, S]`, state; the state's `cell` is Luong's last read-out.
@@ -49,7 +49,8 @@ impl Seq2Seq {
             // Within a cell samples are columns.
             let before = State { hidden: state.hidden.clone().transpose(), cell: None };
             let x = Tensor::cat(vec![x, fed], 1).transpose();
-            GruCell::step(&memory.ready, x, &before).hidden.transpose()
+            let z = memory.affine.and_state(memory.affine.of_input(x), before.hidden.clone());
+            GruCell::step(&(), z, &before).hidden.transpose()
         };
         let readout = |hidden: &Tensor<2>, context: Tensor<2>| {
             tanh(self.readout.forward(Tensor::cat(vec![hidden.clone(), context], 1)))
@@ -146,7 +147,7 @@ impl Autoregressive for Decoder<'_> {
             values: memory.values.select(0, indices.clone()),
             keys: memory.keys.select(0, indices.clone()),
             padding: memory.padding.select(0, indices.clone()),
-            ready: self.model.decoder.cells[0].ready(rows.len()),
+            affine: self.model.decoder.cells[0].ready().0,
         };
         DecoderState { memory, state: state.select(&indices) }
     }
