@@ -46,6 +46,11 @@
 
 #[cfg(feature = "flex")]
 pub(crate) mod cell;
+// Without any of these backends there is nothing to record with.
+#[cfg_attr(
+    not(any(feature = "flex", feature = "ndarray", feature = "wgpu-unfused")),
+    allow(dead_code, unused_imports, unused_variables)
+)]
 mod collect;
 mod gate;
 
