@@ -62,4 +62,26 @@ mod tests {
         noise.rest(&[false, false], &[false, true]);
         assert_eq!(noise.values[2_000], 0.0);
     }
+
+    #[test]
+    fn a_strong_one_meets_the_flag_of_mountain_car_continuous_often() {
+        use crate::env::{Action, ContinuousMountainCar, Env};
+
+        let met = |sigma: f64| {
+            let (mut env, mut rng) = (ContinuousMountainCar::new(), Pcg64::new(1));
+            let mut episode = |seed| {
+                let mut noise = Wander::new(sigma, 1);
+                env.reset(Some(seed)).unwrap();
+                (0..999).any(|_| {
+                    let mut action = [0.0];
+                    noise.push(sigma, &mut rng, &mut action);
+                    env.step(Action::Continuous(&action)).unwrap().terminated
+                })
+            };
+            (0..500).filter(|&seed| episode(seed)).count() as f64 / 500.0
+        };
+        // What `SacConfig::mountain_car_continuous` says.
+        let (weak, strong) = (met(0.5), met(1.0));
+        assert!((weak - 0.09).abs() < 0.05 && (strong - 0.38).abs() < 0.08, "{weak} {strong}");
+    }
 }

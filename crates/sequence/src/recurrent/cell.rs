@@ -10,13 +10,15 @@
 //! The tensor library would walk over memory for each of these operations, forward and backward, and note each of them.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::backend::{Autodiff, Flex};
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::backend::autodiff::ops::{Backward, Ops};
+use burn::backend::ops::FloatTensorOps;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Flex, TensorMetadata};
+use burn::tensor::{DType, Tensor, TensorData};
 use fornax_nn_core::host::{self, Loop, sigmoid};
 
+use super::collect::record;
 use super::cut_rows;
 
 /// h and c', `[hidden, batch]`, from z, `[4 · hidden, batch]`, and c; `otherwise` where no loop can do it.
@@ -37,17 +39,24 @@ pub(crate) fn lstm(
     let (Ok(of_z), Ok(of_old)) = (recorded(&z), recorded(&old)) else { return otherwise(z, old) };
     drop((z, old)); // So that nobody else has their memory.
     let ((z, of_z), (old, of_old)) = (of_z.into_parts(), of_old.into_parts());
-    let [z, old] = [z, old].map(|primitive| Tensor::<2>::from_primitive::<Flex>(primitive).into_data());
-    let (outputs, kept) = forward(z, old);
-    let device = device.inner();
-    let Ok(outputs) = Tensor::<2>::from_data(outputs, &device).try_into_primitive::<Flex>() else {
-        unreachable!("made on flex")
-    };
-    let outputs = match Step.prepare::<NoCheckpointing>([of_z, of_old]).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish((kept, device), outputs),
-        OpsKind::UnTracked(prep) => prep.finish(outputs),
-    };
-    cut_rows(Tensor::from_primitive::<Autodiff<Flex>>(outputs))
+    let device = z.device();
+    let (outputs, kept) = forward(data(z), data(old));
+    let outputs = Flex::float_from_data(outputs, &device);
+    cut_rows(Tensor::from_primitive::<Autodiff<Flex>>(record::<Flex, _, 2>(
+        Step,
+        [of_z, of_old],
+        kept,
+        outputs,
+    )))
+}
+
+fn data(primitive: FloatTensor<Flex>) -> TensorData {
+    Tensor::<2>::from_primitive::<Flex>(primitive).into_data()
+}
+
+/// The numbers of a tensor that was asked for its type.
+fn numbers(data: &TensorData) -> &[f32] {
+    data.as_slice().unwrap_or_else(|error| panic!("single precision: {error:?}"))
 }
 
 /// What the backward pass needs: i, f, g, o, one after the other; c; tanh c'.
@@ -62,9 +71,8 @@ struct Kept {
 fn forward(mut z: TensorData, old: TensorData) -> (TensorData, Kept) {
     let count = old.num_elements();
     let (mut outputs, mut tanh) = (vec![0.0; 2 * count], vec![0.0; count]);
-    if let (Ok(gates), Ok(old)) = (z.as_mut_slice(), old.as_slice()) {
-        host::vectorised(Forward { gates, old, outputs: &mut outputs, tanh: &mut tanh });
-    }
+    let gates = z.as_mut_slice().unwrap_or_else(|error| panic!("single precision: {error:?}"));
+    host::vectorised(Forward { gates, old: numbers(&old), outputs: &mut outputs, tanh: &mut tanh });
     let [hidden, batch] = old.shape().dims();
     let shape = [2 * hidden, batch];
     (TensorData::new(outputs, shape), Kept { gates: z, old, tanh })
@@ -105,21 +113,26 @@ impl Loop for Forward<'_> {
 struct Step;
 
 impl Backward<Flex, 2> for Step {
-    type State = (Kept, Device);
+    type State = Kept;
 
-    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let (Kept { gates, old, tanh }, device) = ops.state;
-        let grad = Tensor::<2>::from_primitive::<Flex>(grads.consume::<Flex>(&ops.node)).into_data();
+    fn backward(self, ops: Ops<Kept, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let Kept { gates, old, tanh } = ops.state;
+        let grad = grads.consume::<Flex>(&ops.node);
+        let (device, grad) = (grad.device(), data(grad));
         let mut of_gates = vec![0.0; 4 * tanh.len()];
         let mut of_old = vec![0.0; tanh.len()];
-        if let (Ok(gates), Ok(old), Ok(grad)) = (gates.as_slice(), old.as_slice(), grad.as_slice()) {
-            let (of_gates, of_old) = (&mut of_gates, &mut of_old);
-            host::vectorised(Back { gates, old, tanh: &tanh, grad, of_gates, of_old });
-        }
+        host::vectorised(Back {
+            gates: numbers(&gates),
+            old: numbers(&old),
+            tanh: &tanh,
+            grad: numbers(&grad),
+            of_gates: &mut of_gates,
+            of_old: &mut of_old,
+        });
         let parts = [(of_gates, gates.shape().clone()), (of_old, old.shape().clone())];
         for (parent, (values, shape)) in ops.parents.into_iter().zip(parts) {
-            let value = Tensor::<2>::from_data(TensorData::new(values, shape), &device);
-            if let (Some(parent), Ok(value)) = (parent, value.try_into_primitive::<Flex>()) {
+            if let Some(parent) = parent {
+                let value = Flex::float_from_data(TensorData::new(values, shape), &device);
                 grads.register::<Flex>(parent.id, value);
             }
         }

@@ -24,18 +24,18 @@
 //!
 //! ## How a step is computed
 //!
-//! Samples are columns. What the inputs contribute depends on no state, so it is one product for all steps; a step has one more,
-//! for all gates; the outputs are collected and stacked once:
+//! Samples are columns. What the inputs contribute depends on no state, so it is one product for all steps, or one for as many as
+//! stay in a core's cache; a step has one more, for all gates; the outputs are collected and stacked once:
 //!
 //! ```text
-//! P_t = [W_ih  b] · [x_t; 1]                     [gates, features] · [features, batch], for all t in one call
+//! P_t = [W_ih  b] · [x_t; 1]                     [gates, features] · [features, batch], for many t in one call
 //! z_t = P_t + W_hh · h_(t−1)                     [gates, hidden] · [hidden, batch]
 //! ```
 //!
 //! So the weights stay as PyTorch has them and a gate is a run of rows without gaps. With samples as rows the same products and
 //! their backward passes take more than twice the time (flex, 32 samples, 192 → 512: 158 and 259 µs against 63 and 80 µs).
 //!
-//! Going backward, the gradient of each weight is one product over all steps; `recurrent/collect` says how, and `docs/log.md`
+//! Going backward, the gradient of each weight is one product for many steps; `recurrent/collect` says how, and `docs/log.md`
 //! what it brings.
 //!
 //! *The activations of the tensor library* are left out in training. Their backward pass computes the exponential a second time,

@@ -1,13 +1,12 @@
 //! One tensor in pieces.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::{Autodiff, Backend, TensorMetadata};
 use burn::tensor::{Slice, Tensor};
 
-use super::{Places, Recorded};
+use super::{Places, Recorded, record};
 
 /// `[T, …]` as T tensors, cut in halves: a cut's backward pass costs the size of what is cut, so halving costs
 /// T log T where cutting off one step after the other costs T².
@@ -32,17 +31,11 @@ pub(crate) fn cut_rows<const N: usize>(whole: Tensor<2>) -> [Tensor<2>; N] {
 fn pieces<B: Backend, const N: usize>(whole: Recorded<B>) -> [Recorded<B>; N] {
     let ((whole, node), places) = (whole.into_parts(), Places::<B>::new());
     let size = whole.shape()[0] / N;
-    let whole: Recorded<B> = match Whole.prepare::<NoCheckpointing>([node]).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish((places.clone(), N), whole),
-        OpsKind::UnTracked(prep) => prep.finish(whole),
-    };
+    let whole = record::<B, _, 1>(Whole, [node], (places.clone(), N), whole);
     std::array::from_fn(|at| {
         let slices = [Slice::from(at * size..(at + 1) * size), Slice::full()];
         let value = B::float_slice(whole.primitive().clone(), &slices);
-        match Piece.prepare::<NoCheckpointing>([whole.node()]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish((places.clone(), at), value),
-            OpsKind::UnTracked(prep) => prep.finish(value),
-        }
+        record::<B, _, 1>(Piece, [whole.node()], (places.clone(), at), value)
     })
 }
 

@@ -1,12 +1,12 @@
-//! What a recurrent network does for all steps at once.
+//! What a recurrent network does for many steps at once.
 //!
-//! Each step multiplies by the same weights. Forward, the products with the inputs need no state and are one call. Backward,
-//! everything that sums over the steps can wait until all of them are through:
+//! Each step multiplies by the same weights. Forward, the products with the inputs need no state and are one call for as many steps
+//! as half a megabyte holds. Backward, everything that sums over the steps can wait until others are through:
 //!
 //! ```text
-//! P_t = W·x_t                all t in one call                 dx = Wᵀ·[g₁ | … | g_T]     again one
+//! P_t = W·x_t                one call a block                  dx = Wᵀ·[g₁ | … | g_T]     one call
 //! dW  = Σ g_t·x_tᵀ           T products and T sums of matrices
-//!     = [g₁ … g_T] · [x₁ … x_T]ᵀ                               one, or one for every 512 columns
+//!     = [g₁ … g_T] · [x₁ … x_T]ᵀ                               one for every 512 columns
 //! ```
 //!
 //! The tensor library alone would pay for it: to cut P apart it gives the gradient of every piece a tensor of P's whole size, zero
@@ -19,6 +19,8 @@
 use std::mem::take;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
+use burn::backend::autodiff::ops::{Backward, NodeGuard, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, TensorMetadata};
 use burn::tensor::{Shape, Slice};
@@ -49,7 +51,20 @@ pub(crate) use cut::{cut_rows, unstack};
 pub(crate) use shared::Shared;
 
 /// The recording tensor of a backend.
-type Recorded<B> = FloatTensor<Autodiff<B>>;
+pub(super) type Recorded<B> = FloatTensor<Autodiff<B>>;
+
+/// `value` as the result of an operation on `parents`; where none of them wants a gradient, `state` is not kept.
+pub(super) fn record<B: Backend, O: Backward<B, N>, const N: usize>(
+    operation: O,
+    parents: [NodeGuard; N],
+    state: O::State,
+    value: FloatTensor<B>,
+) -> Recorded<B> {
+    match operation.prepare::<NoCheckpointing>(parents).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish(state, value),
+        OpsKind::UnTracked(prep) => prep.finish(value),
+    }
+}
 
 /// Gradients of equal size with their places.
 #[derive(Debug, Clone)]

@@ -7,14 +7,13 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, TensorMetadata};
 use burn::tensor::{PrimitiveConversionError, Slice, Tensor};
 
-use super::{Places, Recorded, alone, matrix, unstack};
+use super::{Places, Recorded, alone, matrix, record, unstack};
 
 /// Columns whose products make one: more of them are no faster, and what waits to be multiplied takes memory.
 const COLUMNS: usize = 512;
@@ -100,11 +99,7 @@ impl Shared {
         recorded!(weight, |B, primitive| {
             let uses = Uses::<B>::new();
             let (value, node) = primitive.into_parts();
-            let weight: Recorded<B> = match Sum.prepare::<NoCheckpointing>([node]).compute_bound().stateful()
-            {
-                OpsKind::Tracked(prep) => prep.finish(uses.clone(), value),
-                OpsKind::UnTracked(prep) => prep.finish(value),
-            };
+            let weight = record::<B, _, 1>(Sum, [node], uses.clone(), value);
             Self { weight: Tensor::from_primitive::<Autodiff<B>>(weight), uses: Some(Arc::new(uses)) }
         });
         Self { weight, uses: None }
@@ -175,10 +170,7 @@ impl Shared {
 fn product<B: Backend>(weight: Recorded<B>, x: Recorded<B>, uses: &Uses<B>) -> Recorded<B> {
     let ((weight, of_weight), (x, of_x)) = (weight.into_parts(), x.into_parts());
     let value = B::float_matmul(weight.clone(), x.clone());
-    match Product.prepare::<NoCheckpointing>([of_weight, of_x]).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish((uses.clone(), weight, x), value),
-        OpsKind::UnTracked(prep) => prep.finish(value),
-    }
+    record::<B, _, 2>(Product, [of_weight, of_x], (uses.clone(), weight, x), value)
 }
 
 /// A weight and what each step multiplies it by.
@@ -194,12 +186,8 @@ impl<B: Backend> Each<B> {
     fn new(weight: Recorded<B>, x: Recorded<B>, uses: Uses<B>) -> Self {
         let (x, of_x) = x.into_parts();
         let places = Places::<B>::new();
-        let inputs = match Inputs.prepare::<NoCheckpointing>([of_x]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
-                prep.finish((places.clone(), weight.primitive().clone(), x.shape()[0]), x)
-            }
-            OpsKind::UnTracked(prep) => prep.finish(x),
-        };
+        let state = (places.clone(), weight.primitive().clone(), x.shape()[0]);
+        let inputs = record::<B, _, 1>(Inputs, [of_x], state, x);
         Self { weight, inputs, uses, places }
     }
 
@@ -211,14 +199,8 @@ impl<B: Backend> Each<B> {
         let values = B::float_matmul(alone::<B>(self.weight.primitive().clone()), values);
         let one = |(place, at): (usize, usize)| {
             let value = matrix::<B>(values.clone(), place);
-            let nodes = [self.weight.node(), self.inputs.node()];
-            match One.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
-                OpsKind::Tracked(prep) => {
-                    let x = matrix::<B>(x.clone(), at);
-                    prep.finish((self.uses.clone(), x, self.places.clone(), at), value)
-                }
-                OpsKind::UnTracked(prep) => prep.finish(value),
-            }
+            let state = (self.uses.clone(), matrix::<B>(x.clone(), at), self.places.clone(), at);
+            record::<B, _, 2>(One, [self.weight.node(), self.inputs.node()], state, value)
         };
         steps.enumerate().map(one).collect()
     }
