@@ -35,6 +35,7 @@ use burn::nn::{Identity, LayerNorm, LayerNormConfig, Linear};
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::{at_least_one, below_one};
+use fornax_nn_core::conv::Convolve;
 
 use crate::backbone::{Backbone, assert_images};
 use crate::block::{Convolution, Init, global_avg_pool, linear, scaled};
@@ -209,8 +210,8 @@ impl Backbone for ConvNext {
         let mut x = images;
         for feature in &self.features {
             x = match feature {
-                Feature::Stem((conv, norm)) => channel_norm(norm, conv.forward(x)), // [B, C1, H/4, W/4]
-                Feature::Halve((norm, conv)) => conv.forward(channel_norm(norm, x)), // [B, C′, h/2, w/2]
+                Feature::Stem((conv, norm)) => channel_norm(norm, conv.convolve(x)), // [B, C1, H/4, W/4]
+                Feature::Halve((norm, conv)) => conv.convolve(channel_norm(norm, x)), // [B, C′, h/2, w/2]
                 Feature::Stage(blocks) => {
                     let x = blocks.iter().fold(x, |x, block| block.forward(x));
                     maps.push(x.clone());

@@ -37,6 +37,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::{at_least_one, below_one};
+use fornax_nn_core::conv::Convolve;
 
 use crate::backbone::{Backbone, assert_images};
 use crate::block::{Convolution, Init, Norm, avg_pool, global_avg_pool, linear, max_pool, scaled};
@@ -223,7 +224,7 @@ impl Backbone for DenseNet {
     fn forward_features(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
         assert_images(self, &images);
         let Features { conv0, norm0, denseblocks, transitions, norm5 } = &self.features;
-        let mut x = relu(norm0.forward(conv0.forward(images))); // [B, stem, H/2, W/2]
+        let mut x = relu(norm0.forward(conv0.convolve(images))); // [B, stem, H/2, W/2]
         let mut maps = Vec::new();
         if !self.config.small_images {
             maps.push(x.clone());

@@ -33,6 +33,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::at_least_one;
+use fornax_nn_core::conv::Convolve;
 
 use crate::backbone::FeatureInfo;
 use crate::block::{Convolution, Init, resize_nearest};
@@ -131,18 +132,18 @@ impl Fpn {
             maps.into_iter().skip(self.first).zip(&self.inner_blocks).zip(&self.layer_blocks).rev()
         {
             let [.., height, width] = map.dims();
-            let lateral = lateral.forward(map); // [B, C, H_i, W_i]
+            let lateral = lateral.convolve(map); // [B, C, H_i, W_i]
             let merged = match above {
                 Some(above) => lateral + resize_nearest(above, [height, width]),
                 None => lateral,
             };
-            levels.push(smooth.forward(merged.clone()));
+            levels.push(smooth.convolve(merged.clone()));
             above = Some(merged);
         }
         levels.reverse();
         for (i, conv) in self.extra_blocks.iter().enumerate() {
             let Some(last) = levels.last().cloned() else { break };
-            levels.push(conv.forward(if i == 0 { last } else { relu(last) }));
+            levels.push(conv.convolve(if i == 0 { last } else { relu(last) }));
         }
         levels
     }

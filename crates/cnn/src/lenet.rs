@@ -47,6 +47,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::{at_least_one, below_one};
+use fornax_nn_core::conv::Convolve;
 
 use crate::backbone::{Backbone, ImageError, assert_images};
 use crate::block::scaled;
@@ -194,8 +195,8 @@ impl Backbone for LeNet {
 
     fn forward_features(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
         assert_images(self, &images);
-        let first = relu(self.conv1.forward(images)); // [B, C1, H, W]
-        let second = relu(self.conv2.forward(self.pool.forward(first.clone()))); // [B, C2, H/2 − 4, W/2 − 4]
+        let first = relu(self.conv1.convolve(images)); // [B, C1, H, W]
+        let second = relu(self.conv2.convolve(self.pool.forward(first.clone()))); // [B, C2, H/2 − 4, W/2 − 4]
         let pooled = self.pool.forward(second.clone()); // [B, C2, H′, W′]
         vec![first, second, pooled]
     }

@@ -43,6 +43,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::at_least_one;
+use fornax_nn_core::conv::Convolve;
 
 use crate::backbone::{Backbone, assert_images};
 use crate::block::{Convolution, Init, Norm, global_avg_pool, linear, max_pool, scaled};
@@ -266,7 +267,7 @@ impl Backbone for ResNet {
 
     fn forward_features(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
         assert_images(self, &images);
-        let mut x = relu(self.bn1.forward(self.conv1.forward(images))); // [B, C1, H/2, W/2]
+        let mut x = relu(self.bn1.forward(self.conv1.convolve(images))); // [B, C1, H/2, W/2]
         let mut maps = Vec::new();
         if !self.config.small_images {
             maps.push(x.clone());

@@ -44,6 +44,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::{at_least_one, below_one};
+use fornax_nn_core::conv::Convolve;
 
 use crate::backbone::{Backbone, assert_images};
 use crate::block::chain::max_pool_layer;
@@ -197,8 +198,8 @@ impl Fire {
     /// - x: `[batch, inputs, height, width]`
     /// - output: `[batch, 8 · squeeze, height, width]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let x = relu(self.squeeze.forward(x)); // [B, S, H, W]
-        let expanded = [self.expand1x1.forward(x.clone()), self.expand3x3.forward(x)];
+        let x = relu(self.squeeze.convolve(x)); // [B, S, H, W]
+        let expanded = [self.expand1x1.convolve(x.clone()), self.expand3x3.convolve(x)];
         relu(Tensor::cat(expanded.to_vec(), 1)) // [B, 8·S, H, W]
     }
 }
@@ -244,7 +245,7 @@ impl Backbone for SqueezeNet {
         let mut x = images;
         for feature in &self.features {
             x = match feature {
-                Feature::Conv(layer) => layer.forward(x),
+                Feature::Conv(layer) => layer.convolve(x),
                 Feature::Relu(layer) => layer.forward(x),
                 Feature::Fire(block) => block.forward(x),
                 Feature::Pool(layer) => {
@@ -265,7 +266,7 @@ impl Classifier for SqueezeNet {
 
     fn forward_head(&self, map: Tensor<4>) -> Tensor<2> {
         let (dropout, output) = &self.classifier;
-        global_avg_pool(relu(output.forward(dropout.forward(map)))) // [B, num_classes]
+        global_avg_pool(relu(output.convolve(dropout.forward(map)))) // [B, num_classes]
     }
 
     fn reset_classifier(mut self, num_classes: usize) -> Result<Self, ConfigError> {

@@ -40,6 +40,7 @@ use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::activation::Activation;
 use fornax_nn_core::config::at_least_one;
+use fornax_nn_core::conv::Convolve;
 use fornax_nn_core::gradient::{NonFinite, gradients};
 
 use crate::seeding;
@@ -150,7 +151,7 @@ impl ConvEncoder {
     /// - x: `[batch, image_channels, height, width]`
     /// - output: `[batch, channels, height / 2^levels, width / 2^levels]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.convs.iter().fold(x, |x, conv| Activation::Gelu.apply(conv.forward(x))) // [B, C_l, H/2ˡ, W/2ˡ]
+        self.convs.iter().fold(x, |x, conv| Activation::Gelu.apply(conv.convolve(x))) // [B, C_l, H/2ˡ, W/2ˡ]
     }
 }
 
@@ -180,7 +181,7 @@ impl ConvDecoder {
     /// - maps: `[batch, channels, height / 2^levels, width / 2^levels]`
     /// - output: `[batch, image_channels, height, width]`
     pub fn forward(&self, maps: Tensor<4>) -> Tensor<4> {
-        self.convs.iter().fold(maps, |x, conv| conv.forward(Activation::Gelu.apply(x)))
+        self.convs.iter().fold(maps, |x, conv| conv.convolve(Activation::Gelu.apply(x)))
     }
 }
 

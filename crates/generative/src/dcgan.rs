@@ -44,6 +44,7 @@ use burn::tensor::activation::{relu, tanh};
 use burn::tensor::{Device, Int, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::at_least_one;
+use fornax_nn_core::conv::Convolve;
 use fornax_nn_core::regularization::{spectral_norm, weights};
 
 use crate::constraint::Constraint;
@@ -206,7 +207,7 @@ impl DcganGenerator {
         let [batch, units] = z.dims();
         let mut x = z.reshape([batch, units, 1, 1]);
         for (i, conv) in self.convs.iter().enumerate() {
-            x = conv.forward(x); // [B, C_i, 4·2ⁱ, 4·2ⁱ]
+            x = conv.convolve(x); // [B, C_i, 4·2ⁱ, 4·2ⁱ]
             x = match self.norms.get(i) {
                 Some(norm) => relu(norm.forward(x)),
                 None => tanh(x),

@@ -42,11 +42,12 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::optim::ModuleOptimizer;
 use burn::tensor::activation::{log_softmax, relu, softmax};
-use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::at_least_one;
+use fornax_nn_core::conv::conv2d;
+use fornax_nn_core::conv::{Convolve, conv2d};
 use fornax_nn_core::gradient::{NonFinite, gradients};
 
 use crate::seeding;
@@ -191,11 +192,11 @@ impl PixelCnn {
         assert_eq!(found, levels, "expected {levels} values a pixel, one-hot, got {found}");
         let x = masked(&self.first, x, false); // [B, C, H, W]
         let x = self.blocks.iter().fold(x, |x, block| {
-            let inside = relu(block.down.forward(relu(x.clone()))); // [B, C/2, H, W]
+            let inside = relu(block.down.convolve(relu(x.clone()))); // [B, C/2, H, W]
             let inside = relu(masked(&block.masked, inside, true)); // [B, C/2, H, W]
-            x + block.up.forward(inside) // [B, C, H, W]
+            x + block.up.convolve(inside) // [B, C, H, W]
         });
-        self.last.forward(relu(self.hidden.forward(relu(x)))) // [B, K, H, W]
+        self.last.convolve(relu(self.hidden.convolve(relu(x)))) // [B, K, H, W]
     }
 
     /// A plane for each value.

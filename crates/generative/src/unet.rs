@@ -40,6 +40,7 @@ use burn::tensor::activation::silu;
 use burn::tensor::{Device, Int, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::{at_least_one, below_one};
+use fornax_nn_core::conv::Convolve;
 use fornax_nn_core::init::Init;
 
 use crate::denoiser::{Denoiser, time_embedding};
@@ -262,10 +263,10 @@ impl Denoiser<4> for UNet {
         let fits = height.is_multiple_of(factor) && width.is_multiple_of(factor);
         assert!(fits, "expected sides divisible by {factor}, got {height} × {width}");
         let e = silu(self.embed(time, labels)); // [B, 4C]
-        let mut x = self.stem.forward(x); // [B, C_0, H, W]
+        let mut x = self.stem.convolve(x); // [B, C_0, H, W]
         let mut skips = Vec::new();
         for level in &self.down {
-            x = level.resize.iter().fold(x, |x, halve| halve.forward(x)); // [B, C_{i−1}, H/2ⁱ, W/2ⁱ]
+            x = level.resize.iter().fold(x, |x, halve| halve.convolve(x)); // [B, C_{i−1}, H/2ⁱ, W/2ⁱ]
             for block in &level.blocks {
                 x = block.forward(x, &e); // [B, C_i, H/2ⁱ, W/2ⁱ]
                 x = level.attention.iter().fold(x, |x, attention| attention.forward(x));
@@ -274,14 +275,14 @@ impl Denoiser<4> for UNet {
         }
         x = self.middle2.forward(self.attention.forward(self.middle1.forward(x, &e)), &e);
         for level in &self.up {
-            x = level.resize.iter().fold(x, |x, conv| conv.forward(resize_double(x)));
+            x = level.resize.iter().fold(x, |x, conv| conv.convolve(resize_double(x)));
             for block in &level.blocks {
                 x = Tensor::cat([x].into_iter().chain(skips.pop()).collect(), 1);
                 x = block.forward(x, &e); // [B, C_i, H/2ⁱ, W/2ⁱ]
                 x = level.attention.iter().fold(x, |x, attention| attention.forward(x));
             }
         }
-        self.output.forward(silu(self.norm.forward(x))) // [B, C, H, W]
+        self.output.convolve(silu(self.norm.forward(x))) // [B, C, H, W]
     }
 }
 

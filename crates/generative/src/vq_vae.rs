@@ -38,6 +38,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Int, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::conv::Convolve;
 use fornax_nn_core::gradient::{NonFinite, gradients};
 
 use crate::codebook::{Codebook, CodebookConfig, Quantized};
@@ -159,7 +160,7 @@ impl VqVae {
     /// - x: `[batch, image_channels, height, width]`
     /// - output: `[batch · h · w, dims]`, and `[batch, h, w]`
     fn vectors(&self, x: Tensor<4>) -> (Tensor<2>, [usize; 3]) {
-        let z = self.to_code.forward(self.encoder.forward(x)); // [B, D, h, w]
+        let z = self.to_code.convolve(self.encoder.forward(x)); // [B, D, h, w]
         let [batch, dims, height, width] = z.dims();
         let rows = z.permute([0, 2, 3, 1]).reshape([batch * height * width, dims]);
         (rows, [batch, height, width])
@@ -169,7 +170,7 @@ impl VqVae {
     fn image(&self, vectors: Tensor<2>, [batch, height, width]: [usize; 3]) -> Tensor<4> {
         let dims = vectors.dims()[1];
         let maps = vectors.reshape([batch, height, width, dims]).permute([0, 3, 1, 2]); // [B, D, h, w]
-        self.decoder.forward(self.from_code.forward(maps))
+        self.decoder.forward(self.from_code.convolve(maps))
     }
 
     /// The indices that an image becomes.

@@ -100,6 +100,28 @@ pub fn tanh_in_place(values: &mut [f32]) {
     vectorised(Each(values));
 }
 
+/// Σ x, sixteen sums side by side.
+pub fn sum(values: &[f32]) -> f32 {
+    struct Sum<'a>(&'a [f32]);
+
+    impl Loop for Sum<'_> {
+        type Output = f32;
+
+        #[inline(always)]
+        fn call(self) -> f32 {
+            let mut sums = [0.0; 16];
+            let parts = self.0.chunks_exact(sums.len());
+            let rest: f32 = parts.remainder().iter().sum();
+            for part in parts {
+                sums.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
+            }
+            rest + sums.iter().sum::<f32>()
+        }
+    }
+
+    vectorised(Sum(values))
+}
+
 /// Runs a loop compiled for what this processor can do, AVX-512 for one, instead of for what all of its kind can. Only what is inlined
 /// into [`Loop::call`] profits, which has to be `#[inline(always)]` itself; the results are the same.
 pub fn vectorised<L: Loop>(run: L) -> L::Output {

@@ -5,6 +5,7 @@ pub mod calibration;
 pub mod check;
 pub mod clip;
 pub mod config;
+pub mod conv;
 pub mod convergence;
 pub mod device;
 pub mod feed_forward;
@@ -17,6 +18,7 @@ pub mod loss;
 pub mod lr_find;
 pub mod metric;
 pub mod name;
+pub mod operation;
 pub mod optim;
 #[cfg(feature = "plot")]
 pub mod plot;

@@ -30,6 +30,7 @@ use burn::tensor::{Device, Int, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::activation::Activation;
 use fornax_nn_core::config::at_least_one;
+use fornax_nn_core::conv::Convolve;
 use fornax_nn_core::gradient::{NonFinite, gradients};
 
 use crate::attention::{AttentionContext, linear};
@@ -173,7 +174,7 @@ impl VisionTransformer {
         let (side, channels) = (self.config.image_size, self.config.in_channels);
         let [batch, found @ ..] = images.dims();
         assert_eq!(found, [channels, side, side], "channels, height and width of the images");
-        let patches = self.patches.forward(images).flatten::<3>(2, 3).swap_dims(1, 2); // [B, N, D]
+        let patches = self.patches.convolve(images).flatten::<3>(2, 3).swap_dims(1, 2); // [B, N, D]
         let class = self.class_token.val().repeat_dim(0, batch); // [B, 1, D]
         let x = Tensor::cat(vec![class, patches], 1) + self.positions.val(); // [B, 1 + N, D]
         self.stack.forward(self.dropout.forward(x), &AttentionContext::default(), None)

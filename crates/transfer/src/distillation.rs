@@ -48,6 +48,7 @@ use fornax_cnn::classification::{self, Batch};
 use fornax_cnn::{Backbone, Classifier};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::{at_least_one, positive, unit_interval};
+use fornax_nn_core::conv::Convolve;
 use fornax_nn_core::gradient::{NonFinite, gradients};
 
 /// How the two parts of the loss are mixed.
@@ -166,7 +167,7 @@ impl Hint {
     ///
     /// When the maps differ in size.
     pub fn loss(&self, student: Tensor<4>, teacher: Tensor<4>) -> Tensor<1> {
-        let student = self.regressor.forward(student);
+        let student = self.regressor.convolve(student);
         let (left, right) = (student.dims(), teacher.dims());
         assert!(left == right, "maps of the student {left:?} and of the teacher {right:?} differ in shape");
         let difference = student - teacher.detach();

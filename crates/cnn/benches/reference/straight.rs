@@ -1,60 +1,34 @@
 //! The four networks written straight down in Burn's layers, loss and optimiser: what ours may not be slower than.
 
-use std::error::Error;
-
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
-use burn::optim::{AdamConfig, GradientsParams};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::relu;
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
-use burn::tensor::{Device, Int, Tensor};
-use fornax_nn_core::check::bench::Bench;
-use fornax_nn_core::check::fill;
+use burn::tensor::{Device, Tensor};
+use fornax_cnn::classification::Batch;
+
+use crate::Side;
 
 /// A network from images to a row of logits for each target.
-trait Straight: Module {
+pub(crate) trait Straight: Module {
     fn logits(&self, images: Tensor<4>) -> Tensor<2>;
 }
 
-/// The same cases as ours, on the same images and targets.
-pub(crate) fn cases(bench: &mut Bench, device: &Device) -> Result<(), Box<dyn Error>> {
-    let images = |shape| fill::input("images", shape, device);
-    let classes = |size| fill::targets("targets", [size], 10, device);
-    case(bench, "lenet 28x28 b64", LeNet::new(device), images([64, 1, 28, 28]), classes(64))?;
-    case(bench, "resnet18 32x32 b32", ResNet::new(device), images([32, 3, 32, 32]), classes(32))?;
-    case(bench, "mobilenet_v2 96x96 b16", MobileNet::new(device), images([16, 3, 96, 96]), classes(16))?;
-    let masks = fill::targets::<3>("masks", [8, 64, 64], 11, device).reshape([8 * 64 * 64]);
-    case(bench, "unet 64x64 b8", UNet::new(device), images([8, 1, 64, 64]), masks)
-}
-
-fn case<M: Straight>(
-    bench: &mut Bench,
-    name: &str,
-    model: M,
-    images: Tensor<4>,
-    targets: Tensor<1, Int>,
-) -> Result<(), Box<dyn Error>> {
-    let model = fill::fill(model);
-    let (inference, input) = (model.valid(), images.clone().inner());
-    bench.case(&format!("{name} forward, plain Burn"), || {
-        inference.logits(input.clone()).into_data();
-    });
-    let mut optim = AdamConfig::new().init();
-    let mut model = Some(model);
-    bench.case(&format!("{name} train, plain Burn"), || {
-        if let Some(current) = model.take() {
-            let logits = current.logits(images.clone());
-            let loss = CrossEntropyLossConfig::new().init(&logits.device()).forward(logits, targets.clone());
-            let gradients = GradientsParams::from_grads(loss.backward(), &current);
-            loss.into_data();
-            model = Some(optim.step(1e-3, current, gradients));
-        }
-    });
-    Ok(())
+pub(crate) fn side<M: Straight + 'static>(model: M, batch: &Batch) -> Side {
+    let Batch { images, targets } = batch.clone();
+    let step = move |model: M, optim: &mut ModuleOptimizer| {
+        let logits = model.logits(images.clone());
+        let loss = CrossEntropyLossConfig::new().init(&logits.device()).forward(logits, targets.clone());
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        loss.into_data();
+        optim.step(1e-3, model, gradients)
+    };
+    Side::new(model, &batch.images, |model, x| model.logits(x).into_data(), step)
 }
 
 fn conv(from: usize, to: usize, kernel: usize, stride: usize, groups: usize) -> Conv2dConfig {
@@ -84,7 +58,7 @@ impl ConvNorm {
 }
 
 #[derive(Module, Debug)]
-struct LeNet {
+pub(crate) struct LeNet {
     conv1: Conv2d,
     conv2: Conv2d,
     pool: MaxPool2d,
@@ -94,7 +68,7 @@ struct LeNet {
 }
 
 impl LeNet {
-    fn new(device: &Device) -> Self {
+    pub(crate) fn new(device: &Device) -> Self {
         let linear = |from, to| LinearConfig::new(from, to).init(device);
         Self {
             conv1: conv(1, 6, 5, 1, 1).with_bias(true).init(device),
@@ -124,14 +98,14 @@ struct Basic {
 }
 
 #[derive(Module, Debug)]
-struct ResNet {
+pub(crate) struct ResNet {
     stem: ConvNorm,
     blocks: Vec<Basic>,
     output: Linear,
 }
 
 impl ResNet {
-    fn new(device: &Device) -> Self {
+    pub(crate) fn new(device: &Device) -> Self {
         let norm = |config| ConvNorm::new(config, device);
         let block = |[from, to, stride]: [usize; 3]| Basic {
             first: norm(conv(from, to, 3, stride, 1)),
@@ -168,7 +142,7 @@ struct Inverted {
 }
 
 #[derive(Module, Debug)]
-struct MobileNet {
+pub(crate) struct MobileNet {
     stem: ConvNorm,
     blocks: Vec<Inverted>,
     head: ConvNorm,
@@ -176,7 +150,7 @@ struct MobileNet {
 }
 
 impl MobileNet {
-    fn new(device: &Device) -> Self {
+    pub(crate) fn new(device: &Device) -> Self {
         let norm = |config| ConvNorm::new(config, device);
         let mut from = 32;
         let mut blocks = Vec::new();
@@ -230,7 +204,7 @@ struct Up {
 }
 
 #[derive(Module, Debug)]
-struct UNet {
+pub(crate) struct UNet {
     down: Vec<Vec<ConvNorm>>,
     pool: MaxPool2d,
     up: Vec<Up>,
@@ -238,7 +212,7 @@ struct UNet {
 }
 
 impl UNet {
-    fn new(device: &Device) -> Self {
+    pub(crate) fn new(device: &Device) -> Self {
         let double = |from, to| {
             [[from, to], [to, to]].map(|[from, to]| ConvNorm::new(conv(from, to, 3, 1, 1), device)).into()
         };

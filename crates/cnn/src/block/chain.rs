@@ -9,6 +9,7 @@ use burn::nn::conv::Conv2d;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, PaddingConfig2d, Relu};
 use burn::tensor::{Device, Tensor};
+use fornax_nn_core::conv::Convolve;
 
 use super::{Convolution, Init, Norm};
 use crate::geometry::{Stage, Window};
@@ -35,7 +36,7 @@ impl Step {
     /// - output: `[batch, out_channels, height′, width′]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::Conv(layer) => layer.forward(x),
+            Self::Conv(layer) => layer.convolve(x),
             Self::Norm(layer) => layer.forward(x),
             Self::Relu(layer) => layer.forward(x),
             Self::Pool(layer) => layer.forward(x),

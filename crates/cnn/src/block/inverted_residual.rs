@@ -21,6 +21,7 @@ use burn::nn::BatchNorm;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::conv::Convolve;
 use fornax_nn_core::regularization::{DropPath, DropPathConfig};
 
 use super::{
@@ -143,7 +144,7 @@ impl Layer {
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
             Self::ConvNorm(layer) => layer.forward(x),
-            Self::Conv(layer) => layer.forward(x),
+            Self::Conv(layer) => layer.convolve(x),
             Self::Norm(layer) => layer.forward(x),
             Self::SqueezeExcitation(layer) => layer.forward(x),
         }

@@ -16,6 +16,7 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::activation::Activation as Formula;
+use fornax_nn_core::conv::Convolve;
 
 use super::{Activation, Convolution, Init, spatial_mean};
 
@@ -66,8 +67,8 @@ impl SqueezeExcitation {
     ///
     /// - x, output: `[batch, channels, height, width]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let s = self.activation.apply(self.fc1.forward(spatial_mean(x.clone()))); // [B, squeezed, 1, 1]
-        let s = self.fc2.forward(s); // [B, C, 1, 1]
+        let s = self.activation.apply(self.fc1.convolve(spatial_mean(x.clone()))); // [B, squeezed, 1, 1]
+        let s = self.fc2.convolve(s); // [B, C, 1, 1]
         let s = if self.hard_gate { Formula::HardSigmoid.apply(s) } else { sigmoid(s) };
         x * s
     }

@@ -5,6 +5,7 @@ use burn::nn::conv::Conv2d;
 use burn::nn::{Gelu, Initializer, LayerNorm, Linear};
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::conv::Convolve;
 use fornax_nn_core::regularization::{DropPath, DropPathConfig};
 
 use super::{FILTER, WEIGHTS, norm};
@@ -57,7 +58,7 @@ impl Block {
     /// - x, output: `[batch, channels, height, width]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let (filter, last, norm, widen, gelu, narrow, first) = &self.block;
-        let branch = norm.forward(last.forward(filter.forward(x.clone()))); // [B, H, W, C]
+        let branch = norm.forward(last.forward(filter.convolve(x.clone()))); // [B, H, W, C]
         let branch = narrow.forward(gelu.forward(widen.forward(branch))); // [B, H, W, C]
         let branch = first.forward(branch) * self.layer_scale.val().unsqueeze(); // [B, C, H, W]
         x + drop_path(&self.drop_path, branch)

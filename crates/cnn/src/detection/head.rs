@@ -5,6 +5,7 @@ use burn::nn::conv::Conv2d;
 use burn::nn::{GroupNorm, GroupNormConfig, Initializer};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use fornax_nn_core::conv::Convolve;
 
 use super::fcos::FcosConfig;
 use crate::block::{Convolution, Init};
@@ -33,7 +34,7 @@ impl Tower {
     ///
     /// - x, output: `[batch, channels, height, width]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.conv.iter().fold(x, |x, (conv, norm)| relu(norm.forward(conv.forward(x))))
+        self.conv.iter().fold(x, |x, (conv, norm)| relu(norm.forward(conv.convolve(x))))
     }
 }
 
@@ -86,11 +87,11 @@ impl FcosHead {
             let [batch, channels, height, width] = map.dims();
             map.reshape([batch, channels, height * width]).swap_dims(1, 2) // [B, HW, C]
         };
-        let logits = self.cls_logits.forward(self.cls_tower.forward(map.clone()));
+        let logits = self.cls_logits.convolve(self.cls_tower.forward(map.clone()));
         let tower = self.bbox_tower.forward(map);
         let scale = self.scales[level].val().reshape([1, 1, 1, 1]);
-        let distances = (self.bbox_reg.forward(tower.clone()) * scale).exp();
-        let centerness = places(self.bbox_ctrness.forward(tower)).squeeze_dim(2);
+        let distances = (self.bbox_reg.convolve(tower.clone()) * scale).exp();
+        let centerness = places(self.bbox_ctrness.convolve(tower)).squeeze_dim(2);
         (places(logits), places(distances), centerness)
     }
 }

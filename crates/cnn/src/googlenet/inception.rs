@@ -5,6 +5,7 @@ use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Dropout, DropoutConfig, Linear};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use fornax_nn_core::conv::Convolve;
 
 use super::{GoogLeNetConfig, LINEAR};
 use crate::block::{Convolution, Init, Norm, adaptive_avg_pool, linear, max_pool, scaled};
@@ -37,7 +38,7 @@ impl BasicConv {
     /// - x: `[batch, in_channels, height, width]`
     /// - output: `[batch, out_channels, height′, width′]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        relu(self.bn.forward(self.conv.forward(x)))
+        relu(self.bn.forward(self.conv.convolve(x)))
     }
 }
 

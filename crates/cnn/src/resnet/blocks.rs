@@ -5,6 +5,7 @@ use burn::nn::BatchNorm;
 use burn::nn::conv::Conv2d;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use fornax_nn_core::conv::Convolve;
 
 use super::ResNetConfig;
 use crate::block::{Convolution, Init, Norm};
@@ -86,8 +87,8 @@ impl BasicBlock {
     /// - x: `[batch, inputs, height, width]`
     /// - output: `[batch, outputs, ⌈height / stride⌉, ⌈width / stride⌉]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let branch = relu(self.bn1.forward(self.conv1.forward(x.clone())));
-        let branch = self.bn2.forward(self.conv2.forward(branch));
+        let branch = relu(self.bn1.forward(self.conv1.convolve(x.clone())));
+        let branch = self.bn2.forward(self.conv2.convolve(branch));
         relu(branch + shortcut(&self.downsample, x))
     }
 }
@@ -119,16 +120,16 @@ impl Bottleneck {
     /// - x: `[batch, inputs, height, width]`
     /// - output: `[batch, outputs, ⌈height / stride⌉, ⌈width / stride⌉]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let branch = relu(self.bn1.forward(self.conv1.forward(x.clone())));
-        let branch = relu(self.bn2.forward(self.conv2.forward(branch)));
-        let branch = self.bn3.forward(self.conv3.forward(branch));
+        let branch = relu(self.bn1.forward(self.conv1.convolve(x.clone())));
+        let branch = relu(self.bn2.forward(self.conv2.convolve(branch)));
+        let branch = self.bn3.forward(self.conv3.convolve(branch));
         relu(branch + shortcut(&self.downsample, x))
     }
 }
 
 fn shortcut(downsample: &Option<(Conv2d, BatchNorm)>, x: Tensor<4>) -> Tensor<4> {
     match downsample {
-        Some((conv, norm)) => norm.forward(conv.forward(x)),
+        Some((conv, norm)) => norm.forward(conv.convolve(x)),
         None => x,
     }
 }

@@ -37,6 +37,7 @@ use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::{at_least_one, below_one};
+use fornax_nn_core::conv::Convolve;
 
 use super::Decoder;
 use crate::backbone::FeatureInfo;
@@ -129,6 +130,6 @@ impl Decoder for DeepLabDecoder {
         let mean = self.pooling.forward(spatial_mean(x)); // [B, C, 1, 1]
         branches.push(resize_bilinear(mean, [height, width])); // one pixel enlarged: the same everywhere
         let x = self.dropout.forward(self.project.forward(Tensor::cat(branches, 1))); // [B, C, H_i, W_i]
-        self.output.forward(self.head.forward(x)) // [B, num_classes, H_i, W_i]
+        self.output.convolve(self.head.forward(x)) // [B, num_classes, H_i, W_i]
     }
 }

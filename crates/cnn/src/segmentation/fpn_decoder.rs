@@ -29,6 +29,7 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::at_least_one;
+use fornax_nn_core::conv::Convolve;
 
 use super::Decoder;
 use crate::backbone::FeatureInfo;
@@ -111,7 +112,7 @@ impl Decoder for FpnDecoder {
         };
         let branches = levels.into_iter().zip(&self.branches).enumerate().map(up);
         match branches.reduce(|sum, branch| sum + branch) {
-            Some(sum) => self.output.forward(sum), // [B, num_classes, H_0, W_0]
+            Some(sum) => self.output.convolve(sum), // [B, num_classes, H_0, W_0]
             None => unreachable!("a pyramid has at least one level"),
         }
     }

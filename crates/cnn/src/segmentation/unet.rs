@@ -40,6 +40,7 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::at_least_one;
+use fornax_nn_core::conv::Convolve;
 
 use super::{Decoder, Segmenter};
 use crate::backbone::{Backbone, FeatureInfo, assert_images};
@@ -210,7 +211,7 @@ impl Up {
     /// - output: `[batch, outputs, height, width]`
     pub fn forward(&self, x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
         let [.., height, width] = skip.dims();
-        let x = resize_nearest(self.narrow.forward(x), [height, width]); // [B, outputs, H, W]
+        let x = resize_nearest(self.narrow.convolve(x), [height, width]); // [B, outputs, H, W]
         self.convs.forward(Tensor::cat(vec![skip, x], 1))
     }
 }
@@ -236,6 +237,6 @@ impl Decoder for UNetDecoder {
         let coarsest = maps.remove(actual - 1);
         let x =
             self.ups.iter().zip(maps.into_iter().rev()).fold(coarsest, |x, (up, skip)| up.forward(x, skip));
-        self.output.forward(x) // [B, num_classes, H_0, W_0]
+        self.output.convolve(x) // [B, num_classes, H_0, W_0]
     }
 }

@@ -7,6 +7,7 @@ use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fornax_generative::evaluation::{Points, points};
+use fornax_nn_core::conv::Convolve;
 use fornax_nn_core::gradient::gradients;
 use fornax_nn_core::optim::AdamWConfig;
 use fornax_prep::image::ImageSet;
@@ -86,7 +87,7 @@ impl Judge {
 
     /// Before the last non-linearity, `[batch, 32]`.
     fn features(&self, x: Tensor<4>) -> Tensor<2> {
-        let x = self.convs.iter().fold(x, |x, conv| gelu(conv.forward(x)));
+        let x = self.convs.iter().fold(x, |x, conv| gelu(conv.convolve(x)));
         self.features.forward(x.flatten(1, 3))
     }
 

@@ -3,10 +3,10 @@
 use burn::module::{Module, Param};
 use burn::nn::BatchNorm;
 use burn::nn::conv::Conv2d;
-use burn::tensor::module::{conv_transpose2d, conv2d};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Int, Tensor};
 use fornax_nn_core::activation::Activation;
+use fornax_nn_core::conv::{Convolve, conv_transpose2d, conv2d};
 
 /// The slope is the paper's.
 const LEAKY: Activation = Activation::LeakyRelu { slope: 0.2 };
@@ -79,7 +79,7 @@ impl DcganCritic {
         for (i, conv) in self.convs.iter().enumerate() {
             x = match &map {
                 Some(map) if i == 0 => beside(conv, x, map.clone()),
-                _ => conv.forward(x),
+                _ => conv.convolve(x),
             }; // [B, C_i, side/2ⁱ⁺¹, side/2ⁱ⁺¹]
             if let Some(norm) = i.checked_sub(1).and_then(|i| self.norms.get(i)) {
                 x = norm.forward(x);

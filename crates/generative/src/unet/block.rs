@@ -5,6 +5,7 @@ use burn::nn::conv::Conv2d;
 use burn::nn::{Dropout, DropoutConfig, GroupNorm, GroupNormConfig, Linear};
 use burn::tensor::activation::{silu, softmax};
 use burn::tensor::{Device, Tensor};
+use fornax_nn_core::conv::Convolve;
 
 use super::{UNetConfig, conv, linear};
 
@@ -46,11 +47,11 @@ impl ResidualBlock {
     /// - e: `[batch, units]`, behind its activation
     /// - output: `[batch, outputs, height, width]`
     pub fn forward(&self, x: Tensor<4>, e: &Tensor<2>) -> Tensor<4> {
-        let inner = self.conv1.forward(silu(self.norm1.forward(x.clone()))); // [B, C, H, W]
+        let inner = self.conv1.convolve(silu(self.norm1.forward(x.clone()))); // [B, C, H, W]
         let [batch, channels, _, _] = inner.dims();
         let inner = inner + self.embedding.forward(e.clone()).reshape([batch, channels, 1, 1]);
-        let inner = self.conv2.forward(self.dropout.forward(silu(self.norm2.forward(inner))));
-        self.skip.iter().fold(x, |x, skip| skip.forward(x)) + inner
+        let inner = self.conv2.convolve(self.dropout.forward(silu(self.norm2.forward(inner))));
+        self.skip.iter().fold(x, |x, skip| skip.convolve(x)) + inner
     }
 }
 

@@ -37,16 +37,25 @@ impl Bench {
     /// Times `call`, which must not return before the device is done: read a value back, or
     /// [`sync`](burn::tensor::Device::sync).
     pub fn case(&mut self, name: &str, mut call: impl FnMut()) {
-        for _ in 0..WARM_UP {
-            call();
+        self.turns(&mut [(name, &mut call)]);
+    }
+
+    /// Times calls as [`case`](Self::case) does, but in turns, one after the other: what slows the machine down for a while
+    /// slows all of them.
+    pub fn turns(&mut self, cases: &mut [(&str, &mut dyn FnMut())]) {
+        let mut samples = vec![Vec::new(); cases.len()];
+        for turn in 0..WARM_UP + self.repetitions {
+            for ((_, call), samples) in cases.iter_mut().zip(&mut samples) {
+                let start = Instant::now();
+                call();
+                if turn >= WARM_UP {
+                    samples.push(start.elapsed().as_secs_f64() * 1e3);
+                }
+            }
         }
-        let samples = (0..self.repetitions).map(|_| {
-            let start = Instant::now();
-            call();
-            start.elapsed().as_secs_f64() * 1e3
-        });
-        let samples = samples.collect();
-        self.add(name, samples);
+        for ((name, _), samples) in cases.iter().zip(samples) {
+            self.add(name, samples);
+        }
     }
 
     /// Adds samples in milliseconds that were timed elsewhere, such as those of cases that take turns.
@@ -85,6 +94,15 @@ mod tests {
         assert_eq!(bench.ms["count"].len(), 4);
         bench.add("elsewhere", vec![1.5]);
         assert_eq!(bench.ms["elsewhere"], [1.5]);
+    }
+
+    #[test]
+    fn calls_take_turns() {
+        let (mut bench, order) = (Bench::new(2), std::cell::RefCell::new(String::new()));
+        let (mut one, mut two) = (|| order.borrow_mut().push('a'), || order.borrow_mut().push('b'));
+        bench.turns(&mut [("one", &mut one), ("two", &mut two)]);
+        assert_eq!(*order.borrow(), "ab".repeat(WARM_UP + 2));
+        assert_eq!([bench.ms["one"].len(), bench.ms["two"].len()], [2, 2]);
     }
 
     #[cfg(target_os = "linux")]

@@ -27,6 +27,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 use fornax_nn_core::ConfigError;
+use fornax_nn_core::conv::Convolve;
 use fornax_nn_core::init::{Fans, Init};
 use serde::{Deserialize, Serialize};
 
@@ -198,7 +199,7 @@ impl Features {
                 None => columns,
                 Some((Picture { shape: [c, h, w], scale }, encoder)) => {
                     let image = columns.reshape([batch, c, h, w]) * scale;
-                    let maps = encoder.filters.iter().fold(image, |x, filter| relu(filter.forward(x))); // [B, C', H', W']
+                    let maps = encoder.filters.iter().fold(image, |x, filter| relu(filter.convolve(x))); // [B, C', H', W']
                     relu(encoder.linear.forward(maps.flatten(1, 3))) // [B, units]
                 }
             }

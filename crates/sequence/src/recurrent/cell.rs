@@ -17,8 +17,8 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex, TensorMetadata};
 use burn::tensor::{DType, Tensor, TensorData};
 use fornax_nn_core::host::{self, Loop, sigmoid};
+use fornax_nn_core::operation::record;
 
-use super::collect::record;
 use super::cut_rows;
 
 /// h and c', `[hidden, batch]`, from z, `[4 · hidden, batch]`, and c; `otherwise` where no loop can do it.

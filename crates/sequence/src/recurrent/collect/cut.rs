@@ -6,7 +6,9 @@ use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::{Autodiff, Backend, TensorMetadata};
 use burn::tensor::{Slice, Tensor};
 
-use super::{Places, Recorded, record};
+use fornax_nn_core::operation::{Recorded, record};
+
+use super::Places;
 
 /// `[T, …]` as T tensors, cut in halves: a cut's backward pass costs the size of what is cut, so halving costs
 /// T log T where cutting off one step after the other costs T².

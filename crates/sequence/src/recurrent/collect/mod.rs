@@ -19,10 +19,8 @@
 use std::mem::take;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
-use burn::backend::autodiff::ops::{Backward, NodeGuard, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, TensorMetadata};
+use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::{Shape, Slice};
 
 /// Returns `$body` with `$primitive`, the tensor as its backend `$backend` records it; goes on if nothing is recorded.
@@ -49,22 +47,6 @@ mod shared;
 
 pub(crate) use cut::{cut_rows, unstack};
 pub(crate) use shared::Shared;
-
-/// The recording tensor of a backend.
-pub(super) type Recorded<B> = FloatTensor<Autodiff<B>>;
-
-/// `value` as the result of an operation on `parents`; where none of them wants a gradient, `state` is not kept.
-pub(super) fn record<B: Backend, O: Backward<B, N>, const N: usize>(
-    operation: O,
-    parents: [NodeGuard; N],
-    state: O::State,
-    value: FloatTensor<B>,
-) -> Recorded<B> {
-    match operation.prepare::<NoCheckpointing>(parents).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish(state, value),
-        OpsKind::UnTracked(prep) => prep.finish(value),
-    }
-}
 
 /// Gradients of equal size with their places.
 #[derive(Debug, Clone)]

@@ -13,7 +13,9 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, TensorMetadata};
 use burn::tensor::{PrimitiveConversionError, Slice, Tensor};
 
-use super::{Places, Recorded, alone, matrix, record, unstack};
+use fornax_nn_core::operation::{Recorded, record};
+
+use super::{Places, alone, matrix, unstack};
 
 /// Columns whose products make one: more of them are no faster, and what waits to be multiplied takes memory.
 const COLUMNS: usize = 512;
