@@ -38,6 +38,7 @@ use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::{at_least_one, below_one};
 use fornax_nn_core::conv::Convolve;
+use fornax_nn_core::normalise::Normalise;
 
 use crate::backbone::{Backbone, assert_images};
 use crate::block::{Convolution, Init, Norm, avg_pool, global_avg_pool, linear, max_pool, scaled};
@@ -224,7 +225,7 @@ impl Backbone for DenseNet {
     fn forward_features(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
         assert_images(self, &images);
         let Features { conv0, norm0, denseblocks, transitions, norm5 } = &self.features;
-        let mut x = relu(norm0.forward(conv0.convolve(images))); // [B, stem, H/2, W/2]
+        let mut x = relu(norm0.normalise(conv0.convolve(images))); // [B, stem, H/2, W/2]
         let mut maps = Vec::new();
         if !self.config.small_images {
             maps.push(x.clone());
@@ -238,7 +239,7 @@ impl Backbone for DenseNet {
                 x = avg_pool(x, HALVE); // [B, (C + layers·k)/2, h/2, w/2]
             }
         }
-        maps.push(relu(norm5.forward(x)));
+        maps.push(relu(norm5.normalise(x)));
         maps
     }
 }

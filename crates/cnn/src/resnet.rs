@@ -44,6 +44,7 @@ use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::at_least_one;
 use fornax_nn_core::conv::Convolve;
+use fornax_nn_core::normalise::Normalise;
 
 use crate::backbone::{Backbone, assert_images};
 use crate::block::{Convolution, Init, Norm, global_avg_pool, linear, max_pool, scaled};
@@ -267,7 +268,7 @@ impl Backbone for ResNet {
 
     fn forward_features(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
         assert_images(self, &images);
-        let mut x = relu(self.bn1.forward(self.conv1.convolve(images))); // [B, C1, H/2, W/2]
+        let mut x = relu(self.bn1.normalise(self.conv1.convolve(images))); // [B, C1, H/2, W/2]
         let mut maps = Vec::new();
         if !self.config.small_images {
             maps.push(x.clone());

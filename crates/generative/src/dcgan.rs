@@ -45,6 +45,7 @@ use burn::tensor::{Device, Int, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::at_least_one;
 use fornax_nn_core::conv::Convolve;
+use fornax_nn_core::normalise::Normalise;
 use fornax_nn_core::regularization::{spectral_norm, weights};
 
 use crate::constraint::Constraint;
@@ -209,7 +210,7 @@ impl DcganGenerator {
         for (i, conv) in self.convs.iter().enumerate() {
             x = conv.convolve(x); // [B, C_i, 4·2ⁱ, 4·2ⁱ]
             x = match self.norms.get(i) {
-                Some(norm) => relu(norm.forward(x)),
+                Some(norm) => relu(norm.normalise(x)),
                 None => tanh(x),
             };
         }

@@ -100,7 +100,10 @@ pub fn tanh_in_place(values: &mut [f32]) {
     vectorised(Each(values));
 }
 
-/// Σ x, sixteen sums side by side.
+/// Numbers added side by side.
+const LANES: usize = 64;
+
+/// Σ x, many sums side by side.
 pub fn sum(values: &[f32]) -> f32 {
     struct Sum<'a>(&'a [f32]);
 
@@ -109,17 +112,32 @@ pub fn sum(values: &[f32]) -> f32 {
 
         #[inline(always)]
         fn call(self) -> f32 {
-            let mut sums = [0.0; 16];
-            let parts = self.0.chunks_exact(sums.len());
-            let rest: f32 = parts.remainder().iter().sum();
-            for part in parts {
-                sums.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
-            }
-            rest + sums.iter().sum::<f32>()
+            sum_of(self.0, |x| x)
         }
     }
 
     vectorised(Sum(values))
+}
+
+/// Σ f(x), many sums side by side, for a [`Loop`].
+#[inline(always)]
+pub fn sum_of(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    sum_of_products(values, values, |x, _| f(x))
+}
+
+/// Σ f(a, b) over the pairs of two equally long slices, many sums side by side, for a [`Loop`].
+#[inline(always)]
+pub fn sum_of_products(left: &[f32], right: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut sums = [0.0; LANES];
+    let (left, right) = (left.chunks_exact(LANES), right.chunks_exact(LANES));
+    let rest = left.remainder().iter().zip(right.remainder());
+    let rest: f32 = rest.map(|(a, b)| f(*a, *b)).sum();
+    for (left, right) in left.zip(right) {
+        for lane in 0..LANES {
+            sums[lane] += f(left[lane], right[lane]);
+        }
+    }
+    rest + sums.iter().sum::<f32>()
 }
 
 /// Runs a loop compiled for what this processor can do, AVX-512 for one, instead of for what all of its kind can. Only what is inlined
@@ -162,6 +180,16 @@ mod tests {
         let mut special = [f32::NAN, f32::INFINITY, -0.0];
         tanh_in_place(&mut special);
         assert!(special[0].is_nan() && special[1] == 1.0 && special[2] == 0.0);
+    }
+
+    #[test]
+    fn sums_leave_nothing_out() {
+        for count in [0, 1, LANES, 3 * LANES + 5] {
+            let values: Vec<f32> = (0..count).map(|i| i as f32).collect();
+            let expected = (0..count).sum::<usize>() as f32;
+            assert_eq!(sum(&values), expected);
+            assert_eq!(sum_of_products(&values, &values, |a, b| 3.0 * a - b), 2.0 * expected);
+        }
     }
 
     #[test]

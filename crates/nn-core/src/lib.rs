@@ -18,6 +18,7 @@ pub mod loss;
 pub mod lr_find;
 pub mod metric;
 pub mod name;
+pub mod normalise;
 pub mod operation;
 pub mod optim;
 #[cfg(feature = "plot")]

@@ -10,6 +10,7 @@ use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, PaddingConfig2d, Relu};
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::conv::Convolve;
+use fornax_nn_core::normalise::Normalise;
 
 use super::{Convolution, Init, Norm};
 use crate::geometry::{Stage, Window};
@@ -37,7 +38,7 @@ impl Step {
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
             Self::Conv(layer) => layer.convolve(x),
-            Self::Norm(layer) => layer.forward(x),
+            Self::Norm(layer) => layer.normalise(x),
             Self::Relu(layer) => layer.forward(x),
             Self::Pool(layer) => layer.forward(x),
         }

@@ -20,6 +20,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::activation::Activation as Formula;
 use fornax_nn_core::conv::Convolve;
+use fornax_nn_core::normalise::Normalise;
 
 use super::Convolution;
 
@@ -107,7 +108,7 @@ impl ConvNorm {
     /// - output: `[batch, out_channels, height′, width′]`, sizes as in [`geometry`](crate::geometry)
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let (conv, norm) = &self.sequential;
-        self.activation.apply(norm.forward(conv.convolve(x)))
+        self.activation.apply(norm.normalise(conv.convolve(x)))
     }
 }
 

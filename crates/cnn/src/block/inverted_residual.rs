@@ -22,6 +22,7 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::conv::Convolve;
+use fornax_nn_core::normalise::Normalise;
 use fornax_nn_core::regularization::{DropPath, DropPathConfig};
 
 use super::{
@@ -145,7 +146,7 @@ impl Layer {
         match self {
             Self::ConvNorm(layer) => layer.forward(x),
             Self::Conv(layer) => layer.convolve(x),
-            Self::Norm(layer) => layer.forward(x),
+            Self::Norm(layer) => layer.normalise(x),
             Self::SqueezeExcitation(layer) => layer.forward(x),
         }
     }

@@ -6,6 +6,7 @@ use burn::nn::{BatchNorm, Dropout, DropoutConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::conv::Convolve;
+use fornax_nn_core::normalise::Normalise;
 
 use super::{BOTTLENECK, DenseNetConfig};
 use crate::block::{Convolution, Init, Norm};
@@ -44,8 +45,8 @@ impl DenseLayer {
     /// - x: `[batch, inputs, height, width]`
     /// - output: `[batch, inputs + growth, height, width]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let new = self.conv1.convolve(relu(self.norm1.forward(x.clone()))); // [B, 4k, H, W]
-        let new = self.conv2.convolve(relu(self.norm2.forward(new))); // [B, k, H, W]
+        let new = self.conv1.convolve(relu(self.norm1.normalise(x.clone()))); // [B, 4k, H, W]
+        let new = self.conv2.convolve(relu(self.norm2.normalise(new))); // [B, k, H, W]
         Tensor::cat(vec![x, self.dropout.forward(new)], 1)
     }
 }
@@ -86,6 +87,6 @@ impl Transition {
     /// - x: `[batch, inputs, height, width]`
     /// - output: `[batch, inputs / 2, height, width]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.conv.convolve(relu(self.norm.forward(x)))
+        self.conv.convolve(relu(self.norm.normalise(x)))
     }
 }

@@ -6,6 +6,7 @@ use burn::nn::{BatchNorm, Dropout, DropoutConfig, Linear};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::conv::Convolve;
+use fornax_nn_core::normalise::Normalise;
 
 use super::{GoogLeNetConfig, LINEAR};
 use crate::block::{Convolution, Init, Norm, adaptive_avg_pool, linear, max_pool, scaled};
@@ -38,7 +39,7 @@ impl BasicConv {
     /// - x: `[batch, in_channels, height, width]`
     /// - output: `[batch, out_channels, height′, width′]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        relu(self.bn.forward(self.conv.convolve(x)))
+        relu(self.bn.normalise(self.conv.convolve(x)))
     }
 }
 

@@ -6,6 +6,7 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::conv::Convolve;
+use fornax_nn_core::normalise::Normalise;
 
 use super::ResNetConfig;
 use crate::block::{Convolution, Init, Norm};
@@ -87,8 +88,8 @@ impl BasicBlock {
     /// - x: `[batch, inputs, height, width]`
     /// - output: `[batch, outputs, ⌈height / stride⌉, ⌈width / stride⌉]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let branch = relu(self.bn1.forward(self.conv1.convolve(x.clone())));
-        let branch = self.bn2.forward(self.conv2.convolve(branch));
+        let branch = relu(self.bn1.normalise(self.conv1.convolve(x.clone())));
+        let branch = self.bn2.normalise(self.conv2.convolve(branch));
         relu(branch + shortcut(&self.downsample, x))
     }
 }
@@ -120,16 +121,16 @@ impl Bottleneck {
     /// - x: `[batch, inputs, height, width]`
     /// - output: `[batch, outputs, ⌈height / stride⌉, ⌈width / stride⌉]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let branch = relu(self.bn1.forward(self.conv1.convolve(x.clone())));
-        let branch = relu(self.bn2.forward(self.conv2.convolve(branch)));
-        let branch = self.bn3.forward(self.conv3.convolve(branch));
+        let branch = relu(self.bn1.normalise(self.conv1.convolve(x.clone())));
+        let branch = relu(self.bn2.normalise(self.conv2.convolve(branch)));
+        let branch = self.bn3.normalise(self.conv3.convolve(branch));
         relu(branch + shortcut(&self.downsample, x))
     }
 }
 
 fn shortcut(downsample: &Option<(Conv2d, BatchNorm)>, x: Tensor<4>) -> Tensor<4> {
     match downsample {
-        Some((conv, norm)) => norm.forward(conv.convolve(x)),
+        Some((conv, norm)) => norm.normalise(conv.convolve(x)),
         None => x,
     }
 }

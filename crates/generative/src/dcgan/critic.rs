@@ -7,6 +7,7 @@ use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Int, Tensor};
 use fornax_nn_core::activation::Activation;
 use fornax_nn_core::conv::{Convolve, conv_transpose2d, conv2d};
+use fornax_nn_core::normalise::Normalise;
 
 /// The slope is the paper's.
 const LEAKY: Activation = Activation::LeakyRelu { slope: 0.2 };
@@ -82,7 +83,7 @@ impl DcganCritic {
                 _ => conv.convolve(x),
             }; // [B, C_i, side/2ⁱ⁺¹, side/2ⁱ⁺¹]
             if let Some(norm) = i.checked_sub(1).and_then(|i| self.norms.get(i)) {
-                x = norm.forward(x);
+                x = norm.normalise(x);
             }
             if i + 1 < self.convs.len() {
                 traces.push(x.clone());

@@ -247,7 +247,7 @@ impl<T: Iterator<Item = (usize, f32)>> Loop for Scatter<'_, T> {
 
 struct Dots<'a> {
     x: &'a [f32],
-    /// Whole blocks, with zeros between the rows.
+    /// With zeros between the rows.
     grad: &'a [f32],
     places: &'a [usize],
     dw: &'a mut [f32],
@@ -259,13 +259,8 @@ impl Loop for Dots<'_> {
     #[inline(always)]
     fn call(self) {
         for (dw, place) in self.dw.iter_mut().zip(self.places) {
-            let mut sums = [0.0; BLOCK];
-            for (grad, x) in self.grad.chunks_exact(BLOCK).zip(self.x[*place..].chunks_exact(BLOCK)) {
-                for lane in 0..BLOCK {
-                    sums[lane] += grad[lane] * x[lane];
-                }
-            }
-            *dw += sums.iter().sum::<f32>();
+            let x = &self.x[*place..][..self.grad.len()];
+            *dw += host::sum_of_products(self.grad, x, |g, x| g * x);
         }
     }
 }

@@ -24,7 +24,7 @@ mod depthwise;
 #[cfg(feature = "flex")]
 mod geometry;
 #[cfg(feature = "flex")]
-mod memory;
+pub(crate) mod memory;
 #[cfg(feature = "flex")]
 mod node;
 #[cfg(feature = "flex")]
