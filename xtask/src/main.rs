@@ -5,6 +5,7 @@ mod examples;
 mod parity;
 mod reference;
 mod report;
+mod resumed;
 mod rl_results;
 mod shell;
 mod source;

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use crate::report::{self, Counts};
 use crate::shell::{self, Finished};
-use crate::{examples, tidy};
+use crate::{examples, resumed, tidy};
 
 /// The test that says whether there is a wgpu adapter: its name, and what it prints when there is none.
 const PROBE: &str = "check::contract::tests::adapters_are_listed_or_the_skip_is_said_wgpu";
@@ -53,7 +53,7 @@ const STEPS: [Step; 12] = [
     step("test-wgpu", "tests ending in wgpu, if there is an adapter", test_wgpu),
     Step { optional: true, ..step("wgpu-unfused", "the same without operator fusion", test_wgpu_unfused) },
     step("docs", "rustdoc warnings are errors", docs),
-    step("examples", "each with --quick, the main ones with --check", run_examples),
+    step("examples", "each with --quick, stopped and resumed too, the main ones with --check", run_examples),
     step("check-default", "each crate alone, with default and with no features", check_default),
     step("readme", "the commands README.md gives", readme),
 ];
@@ -316,25 +316,31 @@ fn run_examples(context: &Context) -> Result<Outcome, String> {
             continue;
         };
         let modes: &[&str] = if listed.example.main { &["--quick", "--check"] } else { &["--quick"] };
-        for mode in modes {
-            let out = shell::target_dir(context.root)
-                .join("xtask/runs")
-                .join(format!("{}-{name}{mode}", listed.package));
+        let run = |mode: &str| {
+            let runs = shell::target_dir(context.root).join("xtask/runs");
+            runs.join(format!("{}-{name}{mode}", listed.package))
+        };
+        let command = |mode: &str, out: &Path| {
             let mut command = Command::new(&program);
+            command.current_dir(context.root).arg(mode).arg("--out").arg(out).env("BURN_DEVICE", "flex");
             command
-                .current_dir(context.root)
-                .arg(mode)
-                .arg("--out")
-                .arg(&out)
-                .arg("--force")
-                .env("BURN_DEVICE", "flex");
-            let success = context.stream(&mut command)?.success;
+        };
+        for mode in modes {
+            let out = run(mode);
+            let success = context.stream(command(mode, &out).arg("--force"))?.success;
             let missing = missing_files(&out, &listed.example.picture);
             for file in &missing {
                 println!("error: {name} {mode} left no {file} in {}", out.display());
             }
             outcome.add(Outcome::of(success && missing.is_empty()));
         }
+        let again = run("--resume");
+        let differences = resumed::differences(|| command("--quick", &again), &again, &run("--quick"))
+            .unwrap_or_else(|error| vec![error]);
+        for difference in &differences {
+            println!("error: {name}, stopped and resumed: {difference}");
+        }
+        outcome.add(Outcome::of(differences.is_empty()));
     }
     Ok(outcome)
 }

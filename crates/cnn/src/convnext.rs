@@ -35,7 +35,7 @@ use burn::nn::{Identity, LayerNorm, LayerNormConfig, Linear};
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::{at_least_one, below_one};
-use fornax_nn_core::conv::Convolve;
+use fornax_nn_core::kernels::Convolve;
 
 use crate::backbone::{Backbone, assert_images};
 use crate::block::{Convolution, Init, global_avg_pool, linear, scaled};

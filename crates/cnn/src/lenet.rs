@@ -47,7 +47,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::{at_least_one, below_one};
-use fornax_nn_core::conv::Convolve;
+use fornax_nn_core::kernels::Convolve;
 
 use crate::backbone::{Backbone, ImageError, assert_images};
 use crate::block::scaled;

@@ -43,8 +43,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::at_least_one;
-use fornax_nn_core::conv::Convolve;
-use fornax_nn_core::normalise::Normalise;
+use fornax_nn_core::kernels::{Convolve, Normalise};
 
 use crate::backbone::{Backbone, assert_images};
 use crate::block::{Convolution, Init, Norm, global_avg_pool, linear, max_pool, scaled};

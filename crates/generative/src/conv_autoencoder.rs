@@ -40,8 +40,8 @@ use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::activation::Activation;
 use fornax_nn_core::config::at_least_one;
-use fornax_nn_core::conv::Convolve;
 use fornax_nn_core::gradient::{NonFinite, gradients};
+use fornax_nn_core::kernels::Convolve;
 
 use crate::seeding;
 

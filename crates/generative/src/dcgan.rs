@@ -44,8 +44,7 @@ use burn::tensor::activation::{relu, tanh};
 use burn::tensor::{Device, Int, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::at_least_one;
-use fornax_nn_core::conv::Convolve;
-use fornax_nn_core::normalise::Normalise;
+use fornax_nn_core::kernels::{Convolve, Normalise};
 use fornax_nn_core::regularization::{spectral_norm, weights};
 
 use crate::constraint::Constraint;

@@ -46,9 +46,8 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::at_least_one;
-use fornax_nn_core::conv::conv2d;
-use fornax_nn_core::conv::{Convolve, conv2d};
 use fornax_nn_core::gradient::{NonFinite, gradients};
+use fornax_nn_core::kernels::{Convolve, conv2d};
 
 use crate::seeding;
 

@@ -40,8 +40,8 @@ use burn::tensor::activation::silu;
 use burn::tensor::{Device, Int, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::{at_least_one, below_one};
-use fornax_nn_core::conv::Convolve;
 use fornax_nn_core::init::Init;
+use fornax_nn_core::kernels::Convolve;
 
 use crate::denoiser::{Denoiser, time_embedding};
 use crate::seeding;

@@ -38,8 +38,8 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Int, Tensor};
 use fornax_nn_core::ConfigError;
-use fornax_nn_core::conv::Convolve;
 use fornax_nn_core::gradient::{NonFinite, gradients};
+use fornax_nn_core::kernels::Convolve;
 
 use crate::codebook::{Codebook, CodebookConfig, Quantized};
 use crate::conv_autoencoder::{ConvDecoder, ConvEncoder, check_maps};

@@ -8,7 +8,7 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::check::fill;
-use fornax_nn_core::conv::Convolve;
+use fornax_nn_core::kernels::Convolve;
 
 /// What it is; batch, channels in, channels out, side; kernel, stride, groups.
 const CASES: [(&str, [usize; 4], [usize; 3]); 10] = [

@@ -48,8 +48,8 @@ use fornax_cnn::classification::{self, Batch};
 use fornax_cnn::{Backbone, Classifier};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::{at_least_one, positive, unit_interval};
-use fornax_nn_core::conv::Convolve;
 use fornax_nn_core::gradient::{NonFinite, gradients};
+use fornax_nn_core::kernels::Convolve;
 
 /// How the two parts of the loss are mixed.
 #[derive(Config, Debug, PartialEq)]

@@ -19,8 +19,7 @@ use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::activation::Activation as Formula;
-use fornax_nn_core::conv::Convolve;
-use fornax_nn_core::normalise::Normalise;
+use fornax_nn_core::kernels::{Convolve, Normalise};
 
 use super::Convolution;
 

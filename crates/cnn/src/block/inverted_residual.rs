@@ -21,8 +21,7 @@ use burn::nn::BatchNorm;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
-use fornax_nn_core::conv::Convolve;
-use fornax_nn_core::normalise::Normalise;
+use fornax_nn_core::kernels::{Convolve, Normalise};
 use fornax_nn_core::regularization::{DropPath, DropPathConfig};
 
 use super::{

@@ -16,7 +16,7 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::activation::Activation as Formula;
-use fornax_nn_core::conv::Convolve;
+use fornax_nn_core::kernels::Convolve;
 
 use super::{Activation, Convolution, Init, spatial_mean};
 

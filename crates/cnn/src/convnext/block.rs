@@ -5,7 +5,7 @@ use burn::nn::conv::Conv2d;
 use burn::nn::{Gelu, Initializer, LayerNorm, Linear};
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
-use fornax_nn_core::conv::Convolve;
+use fornax_nn_core::kernels::Convolve;
 use fornax_nn_core::regularization::{DropPath, DropPathConfig};
 
 use super::{FILTER, WEIGHTS, norm};

@@ -5,8 +5,7 @@ use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Dropout, DropoutConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use fornax_nn_core::conv::Convolve;
-use fornax_nn_core::normalise::Normalise;
+use fornax_nn_core::kernels::{Convolve, Normalise};
 
 use super::{BOTTLENECK, DenseNetConfig};
 use crate::block::{Convolution, Init, Norm};

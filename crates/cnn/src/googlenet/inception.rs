@@ -5,8 +5,7 @@ use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Dropout, DropoutConfig, Linear};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use fornax_nn_core::conv::Convolve;
-use fornax_nn_core::normalise::Normalise;
+use fornax_nn_core::kernels::{Convolve, Normalise};
 
 use super::{GoogLeNetConfig, LINEAR};
 use crate::block::{Convolution, Init, Norm, adaptive_avg_pool, linear, max_pool, scaled};

@@ -37,7 +37,7 @@ use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::{at_least_one, below_one};
-use fornax_nn_core::conv::Convolve;
+use fornax_nn_core::kernels::Convolve;
 
 use super::Decoder;
 use crate::backbone::FeatureInfo;

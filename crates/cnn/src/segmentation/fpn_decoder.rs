@@ -29,7 +29,7 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Tensor};
 use fornax_nn_core::ConfigError;
 use fornax_nn_core::config::at_least_one;
-use fornax_nn_core::conv::Convolve;
+use fornax_nn_core::kernels::Convolve;
 
 use super::Decoder;
 use crate::backbone::FeatureInfo;

@@ -7,8 +7,8 @@ use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fornax_generative::evaluation::{Points, points};
-use fornax_nn_core::conv::Convolve;
 use fornax_nn_core::gradient::gradients;
+use fornax_nn_core::kernels::Convolve;
 use fornax_nn_core::optim::AdamWConfig;
 use fornax_prep::image::ImageSet;
 

@@ -6,8 +6,7 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Int, Tensor};
 use fornax_nn_core::activation::Activation;
-use fornax_nn_core::conv::{Convolve, conv_transpose2d, conv2d};
-use fornax_nn_core::normalise::Normalise;
+use fornax_nn_core::kernels::{Convolve, Normalise, conv_transpose2d, conv2d};
 
 /// The slope is the paper's.
 const LEAKY: Activation = Activation::LeakyRelu { slope: 0.2 };

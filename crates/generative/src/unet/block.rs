@@ -5,7 +5,7 @@ use burn::nn::conv::Conv2d;
 use burn::nn::{Dropout, DropoutConfig, GroupNorm, GroupNormConfig, Linear};
 use burn::tensor::activation::{silu, softmax};
 use burn::tensor::{Device, Tensor};
-use fornax_nn_core::conv::Convolve;
+use fornax_nn_core::kernels::Convolve;
 
 use super::{UNetConfig, conv, linear};
 

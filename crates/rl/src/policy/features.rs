@@ -27,8 +27,8 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 use fornax_nn_core::ConfigError;
-use fornax_nn_core::conv::Convolve;
 use fornax_nn_core::init::{Fans, Init};
+use fornax_nn_core::kernels::Convolve;
 use serde::{Deserialize, Serialize};
 
 use super::mlp::learnable;

@@ -11,7 +11,7 @@ use rayon::prelude::*;
     unsafe_code,
     reason = "a part is set to zero by who works on it, while all of it is in a core's cache"
 )]
-pub(crate) fn parts<T>(
+pub(super) fn parts<T>(
     [len, size, least]: [usize; 3],
     init: impl Fn() -> T + Sync + Send,
     run: impl Fn(&mut T, usize, &mut [f32]) + Sync + Send,

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig};
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use super::Normalise;
 use crate::check::{assert_close, fill};
@@ -50,15 +50,10 @@ fn inference_takes_the_running_statistics() {
 }
 
 #[test]
-fn what_it_is_not_made_for_is_left_to_the_layer() {
+fn a_frozen_layer_is_left_to_burn() {
     let device = Device::flex().autodiff();
-    let (layer, x) = (layer(3, &device), fill::input::<4>("x", [4, 3, 6, 6], &device));
-    let frozen = layer.clone().freeze();
+    let (frozen, x) = (layer(3, &device).freeze(), fill::input::<4>("x", [4, 3, 6, 6], &device));
     let before = frozen.running_mean.value_sync();
     assert_close(&frozen.normalise(x.clone()), &frozen.forward(x.clone()), 1e-6, 1e-6);
     assert_close(&frozen.running_mean.value_sync(), &before, 0.0, 0.0);
-    let mut precise = layer;
-    precise.gamma = precise.gamma.map(|gamma| gamma.cast(DType::F64));
-    precise.beta = precise.beta.map(|beta| beta.cast(DType::F64));
-    assert_eq!(precise.normalise(x.cast(DType::F64)).dtype(), DType::F64);
 }

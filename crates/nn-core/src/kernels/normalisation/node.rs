@@ -10,8 +10,9 @@ use burn::nn::BatchNorm;
 use burn::tensor::{DType, Tensor, TensorData};
 use rayon::prelude::*;
 
-use crate::conv::memory::parts;
 use crate::host::{self, Loop};
+use crate::kernels::memory::parts;
+use crate::kernels::numbers;
 use crate::operation::record;
 
 /// Numbers that are worth a thread.
@@ -21,9 +22,9 @@ const GRAIN: usize = 1 << 13;
 pub(super) fn batch_norm(layer: &BatchNorm, x: &Tensor<4>) -> Option<Tensor<4>> {
     let [batch, channels, height, width] = x.dims();
     let device = x.device();
-    let numbers = [batch, channels, height * width];
+    let sizes = [batch, channels, height * width];
     let types = [x.dtype(), layer.gamma.val().dtype(), layer.beta.val().dtype()];
-    let fits = layer.gamma.dims() == [channels] && !numbers.contains(&0);
+    let fits = layer.gamma.dims() == [channels] && !sizes.contains(&0);
     if !host::is_flex(&device) || types.iter().any(|dtype| *dtype != DType::F32) || !fits {
         return None;
     }
@@ -35,7 +36,7 @@ pub(super) fn batch_norm(layer: &BatchNorm, x: &Tensor<4>) -> Option<Tensor<4>> 
         }
         let x = x.clone().try_into_primitive::<Flex>().ok()?.to_contiguous();
         let (mean, variance) = (values(layer.running_mean.value()), values(layer.running_var.value()));
-        let kept = Kept { numbers, gamma: values(gamma), scale: scales(&variance, layer.epsilon), mean, x };
+        let kept = Kept { sizes, gamma: values(gamma), scale: scales(&variance, layer.epsilon), mean, x };
         return Some(Tensor::from_primitive::<Flex>(kept.value(&values(beta))));
     }
     if !layer.training.is_enabled() {
@@ -46,9 +47,9 @@ pub(super) fn batch_norm(layer: &BatchNorm, x: &Tensor<4>) -> Option<Tensor<4>> 
     let (plain_gamma, plain_beta) = (values(gamma.clone()), values(beta.clone()));
     let (of_gamma, of_beta) = (recorded(gamma)?.into_parts().1, recorded(beta)?.into_parts().1);
     let x = x.to_contiguous();
-    let (mean, variance) = statistics(numbers, plain(&x));
+    let (mean, variance) = statistics(sizes, numbers(&x));
     let kept =
-        Kept { numbers, gamma: plain_gamma, scale: scales(&variance, layer.epsilon), mean: mean.clone(), x };
+        Kept { sizes, gamma: plain_gamma, scale: scales(&variance, layer.epsilon), mean: mean.clone(), x };
     let y = kept.value(&plain_beta);
     let y = record::<Flex, _, 3>(Normalisation, [of_x, of_gamma, of_beta], kept, y);
 
@@ -58,10 +59,6 @@ pub(super) fn batch_norm(layer: &BatchNorm, x: &Tensor<4>) -> Option<Tensor<4>> 
         state.update((old * (1.0 - layer.momentum) + seen * layer.momentum).detach());
     }
     Some(Tensor::from_primitive::<Autodiff<Flex>>(y))
-}
-
-fn plain(tensor: &FloatTensor<Flex>) -> &[f32] {
-    tensor.as_slice().unwrap_or_else(|| panic!("single precision in order: {:?}", tensor.dtype()))
 }
 
 /// 1 / √(σ² + ε)
@@ -79,11 +76,11 @@ fn planes<'a>(
 }
 
 /// μ and σ² of each channel.
-fn statistics(numbers: [usize; 3], x: &[f32]) -> (Vec<f32>, Vec<f32>) {
-    let [batch, channels, size] = numbers;
+fn statistics(sizes: [usize; 3], x: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    let [batch, channels, size] = sizes;
     let count = (batch * size) as f64;
     let channel = |channel| {
-        let planes = planes(numbers, x, channel);
+        let planes = planes(sizes, x, channel);
         let mean = planes.clone().map(|x| f64::from(host::sum(x))).sum::<f64>() / count;
         let squares = planes.map(|x| f64::from(host::vectorised(Squares { x, mean: mean as f32 })));
         (mean as f32, (squares.sum::<f64>() / count) as f32)
@@ -95,7 +92,7 @@ fn statistics(numbers: [usize; 3], x: &[f32]) -> (Vec<f32>, Vec<f32>) {
 #[derive(Debug, Clone)]
 struct Kept {
     /// Images, channels, places.
-    numbers: [usize; 3],
+    sizes: [usize; 3],
     x: FloatTensor<Flex>,
     mean: Vec<f32>,
     scale: Vec<f32>,
@@ -104,7 +101,7 @@ struct Kept {
 
 impl Kept {
     fn value(&self, beta: &[f32]) -> FloatTensor<Flex> {
-        let (x, [_, channels, size]) = (plain(&self.x), self.numbers);
+        let (x, [_, channels, size]) = (numbers(&self.x), self.sizes);
         let y = parts(
             [x.len(), size, GRAIN.div_ceil(size)],
             || (),
@@ -119,9 +116,9 @@ impl Kept {
 
     /// dβ and dγ.
     fn of_parameters(&self, grad: &[f32]) -> [Vec<f32>; 2] {
-        let (x, [batch, channels, size]) = (plain(&self.x), self.numbers);
+        let (x, [batch, channels, size]) = (numbers(&self.x), self.sizes);
         let channel = |channel| {
-            let pairs = planes(self.numbers, grad, channel).zip(planes(self.numbers, x, channel));
+            let pairs = planes(self.sizes, grad, channel).zip(planes(self.sizes, x, channel));
             let mean = self.mean[channel];
             let sums = pairs.map(|(grad, x)| {
                 let (of_beta, of_gamma) = host::vectorised(Sums { grad, x, mean });
@@ -136,7 +133,7 @@ impl Kept {
     }
 
     fn of_x(&self, grad: &[f32], [of_beta, of_gamma]: &[Vec<f32>; 2]) -> FloatTensor<Flex> {
-        let (x, [batch, channels, size]) = (plain(&self.x), self.numbers);
+        let (x, [batch, channels, size]) = (numbers(&self.x), self.sizes);
         let count = (batch * size) as f32;
         let dx = parts(
             [x.len(), size, GRAIN.div_ceil(size)],
@@ -173,9 +170,9 @@ impl Backward<Flex, 3> for Normalisation {
     fn backward(self, ops: Ops<Kept, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let (grad, kept) = (grads.consume::<Flex>(&ops.node).to_contiguous(), ops.state);
         let [of_x, of_gamma, of_beta] = ops.parents;
-        let sums = kept.of_parameters(plain(&grad));
+        let sums = kept.of_parameters(numbers(&grad));
         if let Some(parent) = of_x {
-            grads.register::<Flex>(parent.id, kept.of_x(plain(&grad), &sums));
+            grads.register::<Flex>(parent.id, kept.of_x(numbers(&grad), &sums));
         }
         for (parent, sums) in [of_beta, of_gamma].into_iter().zip(sums) {
             if let Some(parent) = parent {

@@ -156,3 +156,27 @@ fn what_it_is_not_made_for_is_left_to_the_layer() {
     assert_eq!(y.dtype(), DType::F64);
     assert_close(&y.cast(DType::F32), &layer.forward(x), 1e-5, 1e-5);
 }
+
+#[test]
+fn one_or_many_threads_give_the_same_bits() {
+    let device = Device::flex().autodiff();
+    let cases = [
+        ([8, 3, 24], Conv2dConfig::new([3, 20], [3, 3])),
+        ([1, 3, 24], Conv2dConfig::new([3, 20], [3, 3])),
+        ([6, 96, 5], Conv2dConfig::new([96, 100], [3, 3])),
+        ([8, 40, 18], Conv2dConfig::new([40, 40], [3, 3]).with_groups(40)),
+    ];
+    for ([batch, channels, side], config) in cases {
+        let layer: Conv2d = fill::fill(config.init(&device));
+        let x = fill::input::<4>("x", [batch, channels, side, side], &device);
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let parameters = (&layer.weight, layer.bias.as_ref());
+            // The sum of the loss would be the tensor library's: the gradient of the result is the same here for all.
+            let found = pool.install(|| all(&x, parameters, |x| layer.convolve(x)));
+            found.into_iter().map(|part| part.into_data()).collect::<Vec<_>>()
+        };
+        let (one, many) = (with(1), with(5));
+        assert!(one == many, "{config} on {batch} × {side}");
+    }
+}

@@ -14,8 +14,8 @@
 use rayon::prelude::*;
 
 use super::geometry::Geometry;
-use super::memory::parts;
 use crate::host::{self, Loop};
+use crate::kernels::memory::parts;
 
 /// Results that are summed at once, in registers.
 const BLOCK: usize = 64;

@@ -24,11 +24,7 @@ mod depthwise;
 #[cfg(feature = "flex")]
 mod geometry;
 #[cfg(feature = "flex")]
-pub(crate) mod memory;
-#[cfg(feature = "flex")]
 mod node;
-#[cfg(feature = "flex")]
-mod product;
 #[cfg(all(test, feature = "flex"))]
 mod tests;
 

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use super::geometry::Geometry;
 use super::{dense, depthwise};
 use crate::host;
+use crate::kernels::numbers;
 use crate::operation::{Recorded, record};
 
 type Flexible = FloatTensor<Flex>;
@@ -122,11 +123,6 @@ fn plain(x: &Tensor<4>) -> Option<Flexible> {
 
 fn recorded<const D: usize>(x: &Tensor<D>) -> Option<Recorded<Flex>> {
     x.clone().try_into_primitive::<Autodiff<Flex>>().ok()
-}
-
-/// The numbers of a tensor in single precision and in order.
-fn numbers(tensor: &Flexible) -> &[f32] {
-    tensor.as_slice().unwrap_or_else(|| panic!("single precision in order: {:?}", tensor.dtype()))
 }
 
 /// What the way back needs.

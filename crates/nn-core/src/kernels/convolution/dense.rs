@@ -16,8 +16,8 @@ use rayon::prelude::*;
 
 use super::columns::{Fold, Unfold, add};
 use super::geometry::Geometry;
-use super::memory::{parts, scratch};
-use super::product::{Matrix, multiply};
+use crate::kernels::memory::{parts, scratch};
+use crate::kernels::product::{Matrix, multiply};
 
 /// Parts that the gradient of filters is computed in, side by side.
 const PARTS: usize = 8;
