@@ -5,9 +5,13 @@ use burn::tensor::Tensor;
 use fornax_nn_core::init::{Fans, Init};
 
 /// Draws every tensor of rank two or more anew from a normal distribution; `std` is told its path and fans and gives the deviation.
-/// Biases and scales stay what they are.
+/// Biases become 0; scales stay what they are.
 pub(crate) fn normal<M: Module>(model: M, seed: u64, std: impl Fn(&str, Fans) -> f64) -> M {
     model.map(&mut Draw { seed, path: Vec::new(), std })
+}
+
+fn zeros<const D: usize>(old: &Tensor<D>) -> Tensor<D> {
+    old.zeros_like().detach().set_require_grad(old.is_require_grad())
 }
 
 struct Draw<F> {
@@ -27,7 +31,8 @@ impl<F: Fn(&str, Fans) -> f64> ModuleMapper for Draw<F> {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         if D < 2 {
-            return param;
+            let bias = self.path.last().is_some_and(|name| name == "bias");
+            return if bias { param.map(|old| zeros(&old)) } else { param };
         }
         let shape = param.lazy_shape().as_slice().to_vec();
         let fans = match *shape.as_slice() {

@@ -95,7 +95,9 @@ fn run(Args { run: args, mut settings }: Args) -> Outcome<()> {
     pictures::draw(&run, &explained, &reader)?;
 
     let accuracy = same_classes.then(|| reader.classify(&model, &data, &data.test, &device).accuracy());
-    let (at_cam, mean) = explained.falls();
+    let judged =
+        if image.is_some() { explained.looks } else { views::judged(&reader, &model, &data, &device)? };
+    let (at_cam, mean) = judged.falls();
     if of_digits && !args.quick {
         run.check("test_accuracy", accuracy.unwrap_or(f64::NAN), Target::at_least(0.95));
         run.check("fall_at_cam / fall_mean", at_cam / mean, Target::at_least(1.0));

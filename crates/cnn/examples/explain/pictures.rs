@@ -15,18 +15,18 @@ pub(crate) fn draw(run: &Run, explained: &Explained, reader: &Reader) -> Outcome
     let [channels, height, width] = reader.shape;
     let size = [height, width];
     let pixels = channels * height * width;
-    let (cams, falls) = (values(&explained.cams), values(&explained.falls));
-    let (cam_size, fall_size) = (last_two(&explained.cams), last_two(&explained.falls));
+    let (cams, falls) = (values(&explained.looks.cams), values(&explained.looks.falls));
+    let (cam_size, fall_size) = (last_two(&explained.looks.cams), last_two(&explained.looks.falls));
     let mut looks = Tiles::new(6).title(
         "The image, Grad-CAM for the class chosen, and how far the belief falls where a patch is covered",
     );
     for (i, (image, name)) in explained.pixels.chunks(pixels).zip(&explained.names).enumerate() {
-        let (class, belief) = explained.chosen[i];
+        let (class, belief) = explained.looks.chosen[i];
         let caption = format!("{name}\nread as {} ({:.0} %)", reader.class_names[class], 100.0 * belief);
         let cam = part(&cams, i, cam_size);
         let highest = cam.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
         let heat: Vec<f32> = cam.iter().map(|value| value / highest).collect();
-        let side = explained.patches.side;
+        let side = explained.looks.patches.side;
         looks = looks
             .tile(tile(image, size, channels).caption(caption))
             .tile(

@@ -12,16 +12,24 @@ use fornax_nn_core::train::checkpoint;
 use fornax_prep::Limits;
 use fornax_prep::image::{Channels, ImageBatch, ImageSpec, load_images};
 
-use crate::reader::{Outcome, Reader};
+use crate::reader::{Data, Outcome, Reader};
+
+/// Images over which figures are means.
+const JUDGED: usize = 128;
 
 /// The views of some images.
 pub(crate) struct Explained {
     /// All images, one after the other, planes from 0 to 1.
     pub(crate) pixels: Vec<f32>,
     pub(crate) names: Vec<String>,
+    pub(crate) maps: Vec<FeatureMap>,
+    pub(crate) looks: Looks,
+}
+
+/// What of each image the network's choice depends on.
+pub(crate) struct Looks {
     /// The class the network chooses, and its belief.
     pub(crate) chosen: Vec<(usize, f32)>,
-    pub(crate) maps: Vec<FeatureMap>,
     /// `[images, h, w]`
     pub(crate) cams: Tensor<3>,
     /// `[images, rows, columns]`
@@ -29,7 +37,18 @@ pub(crate) struct Explained {
     pub(crate) patches: OcclusionConfig,
 }
 
-impl Explained {
+impl Looks {
+    /// For the class the network chooses.
+    pub(crate) fn new(reader: &Reader, model: &Model, images: &Tensor<4>) -> Outcome<Self> {
+        let beliefs = values(&model.valid().predict(images.clone()));
+        let chosen: Vec<(usize, f32)> = beliefs.chunks(reader.class_names.len()).map(most_probable).collect();
+        let classes: Vec<usize> = chosen.iter().map(|(class, _)| *class).collect();
+        let cams = grad_cam(model, images.clone(), &classes);
+        let patches = OcclusionConfig::new(reader.shape[1] / 4, reader.shape[1] / 8);
+        let falls = occlusion(model, images.clone(), &classes, &patches)?;
+        Ok(Self { chosen, cams, falls, patches })
+    }
+
     /// How much the belief falls when the patch nearest to Grad-CAM's maximum is covered, and when any patch is: means
     /// over the images.
     pub(crate) fn falls(&self) -> (f64, f64) {
@@ -62,13 +81,14 @@ pub(crate) fn explain(
     let pixels = images.pixels.clone();
     let images: Tensor<4> = reader.normalisation.apply(images).to_tensor(device);
     let maps = feature_maps(model, images.clone());
-    let beliefs = values(&model.valid().predict(images.clone()));
-    let chosen: Vec<(usize, f32)> = beliefs.chunks(reader.class_names.len()).map(most_probable).collect();
-    let classes: Vec<usize> = chosen.iter().map(|(class, _)| *class).collect();
-    let cams = grad_cam(model, images.clone(), &classes);
-    let patches = OcclusionConfig::new(reader.shape[1] / 4, reader.shape[1] / 8);
-    let falls = occlusion(model, images, &classes, &patches)?;
-    Ok(Explained { pixels, names, chosen, maps, cams, falls, patches })
+    let looks = Looks::new(reader, model, &images)?;
+    Ok(Explained { pixels, names, maps, looks })
+}
+
+/// Of enough unseen images for a mean.
+pub(crate) fn judged(reader: &Reader, model: &Model, data: &Data, device: &Device) -> Outcome<Looks> {
+    let judged: Vec<usize> = data.test.iter().copied().take(JUDGED).collect();
+    Looks::new(reader, model, &reader.normalisation.apply(data.set.gather(&judged)).to_tensor(device))
 }
 
 /// The newest network of a run directory of `classify` or `explain`.

@@ -46,7 +46,7 @@ struct Settings {
     #[arg(long, value_enum, default_value_t = Shape::EightGaussians)]
     density: Shape,
     /// Laps of 100 steps
-    #[arg(long, default_value_t = 25)]
+    #[arg(long, default_value_t = 100)]
     epochs: usize,
     /// Points per step, fresh ones every time
     #[arg(long, default_value_t = 512)]

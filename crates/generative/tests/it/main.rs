@@ -7,5 +7,6 @@ mod faults;
 mod gradients;
 mod images;
 mod parity;
+mod seeds;
 mod soak;
 mod support;

@@ -67,11 +67,11 @@ fn scales(variance: &[f32], epsilon: f64) -> Vec<f32> {
 }
 
 /// The planes of a channel.
-fn planes<'a>(
+fn planes(
     [batch, channels, size]: [usize; 3],
-    x: &'a [f32],
+    x: &[f32],
     channel: usize,
-) -> impl Iterator<Item = &'a [f32]> + Clone {
+) -> impl Iterator<Item = &[f32]> + Clone {
     (0..batch).map(move |image| &x[(image * channels + channel) * size..][..size])
 }
 
