@@ -65,7 +65,7 @@ fn summary(run: &Path) -> Result<Map<String, Value>, String> {
     serde_json::from_str(&text).map_err(|error| said(&error))
 }
 
-/// Figures that no two runs agree in.
+/// Measured times, in which no two runs agree.
 fn is_time(name: &str) -> bool {
     name.contains("second") || name == "cores_per_worker"
 }

@@ -83,9 +83,14 @@ macro_rules! presets {
 // side: they are the same in all presets, and nine tenths of the weights.
 presets! {
     resnet18: ResNetConfig::resnet18(), resnet18_at_64 at 64, resnet18_at_224 at 224;
+    resnet34: ResNetConfig::resnet34(), resnet34_at_64 at 64;
     resnet50: ResNetConfig::resnet50(), resnet50_at_64 at 64;
+    resnet101: ResNetConfig::resnet101(), resnet101_at_64 at 64;
+    resnet152: ResNetConfig::resnet152(), resnet152_at_64 at 64;
     resnext50_32x4d: ResNetConfig::resnext50_32x4d(), resnext50_at_64 at 64;
+    resnext101_32x8d: ResNetConfig::resnext101_32x8d(), resnext101_at_64 at 64;
     wide_resnet50_2: ResNetConfig::wide_resnet50_2(), wide_resnet50_at_64 at 64;
+    wide_resnet101_2: ResNetConfig::wide_resnet101_2(), wide_resnet101_at_64 at 64;
     mobilenet_v2: MobileNetV2Config::mobilenet_v2(), mobilenet_v2_at_64 at 64, mobilenet_v2_at_224 at 224;
     alexnet: AlexNetConfig::alexnet(), alexnet_at_64 at 64, alexnet_at_224 at 224;
     vgg11: VggConfig::vgg11().with_hidden(64), vgg11_at_64 at 64;

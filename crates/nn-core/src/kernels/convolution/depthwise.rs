@@ -25,15 +25,15 @@ const GRAIN: usize = 1 << 13;
 
 /// The results, `bias` being where they start from.
 pub(super) fn forward(geometry: &Geometry, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
-    let (layout, size) =
-        (Layout::new(geometry), [geometry.positions(), geometry.input[1] * geometry.input[2]]);
+    let layout = Layout::new(geometry);
+    let [image_size, result_size] = layout.sizes;
     let planes = geometry.batch * geometry.groups;
     parts(
-        [planes * size[0], size[0], grain(size[0])],
+        [planes * result_size, result_size, grain(result_size)],
         || layout.space(),
         |[image, rows], plane, y| {
             let channel = plane % geometry.groups;
-            layout.spread(nth(x, plane, size[1]), image);
+            layout.spread(nth(x, plane, image_size), image);
             let bias = bias.map_or(0.0, |bias| bias[channel]);
             host::vectorised(Sum {
                 x: image,
@@ -50,14 +50,14 @@ pub(super) fn forward(geometry: &Geometry, x: &[f32], weight: &[f32], bias: Opti
 
 /// The gradient of the images from that of the results.
 pub(super) fn of_images(geometry: &Geometry, weight: &[f32], grad: &[f32]) -> Vec<f32> {
-    let (layout, size) =
-        (Layout::new(geometry), [geometry.positions(), geometry.input[1] * geometry.input[2]]);
+    let layout = Layout::new(geometry);
+    let [image_size, result_size] = layout.sizes;
     let planes = geometry.batch * geometry.groups;
     parts(
-        [planes * size[1], size[1], grain(size[1])],
+        [planes * image_size, image_size, grain(image_size)],
         || layout.space(),
         |[image, rows], plane, dx| {
-            layout.widen(nth(grad, plane, size[0]), rows);
+            layout.widen(nth(grad, plane, result_size), rows);
             image.fill(0.0);
             let taps = layout.taps(nth(weight, plane % geometry.groups, geometry.area()));
             host::vectorised(Scatter { grad: rows, taps, dx: image });
@@ -68,15 +68,15 @@ pub(super) fn of_images(geometry: &Geometry, weight: &[f32], grad: &[f32]) -> Ve
 
 /// The gradient of the filters.
 pub(super) fn of_filters(geometry: &Geometry, x: &[f32], grad: &[f32]) -> Vec<f32> {
-    let (layout, size) =
-        (Layout::new(geometry), [geometry.positions(), geometry.input[1] * geometry.input[2]]);
+    let layout = Layout::new(geometry);
+    let [image_size, result_size] = layout.sizes;
     let mut dw = vec![0.0; geometry.groups * geometry.area()];
     dw.par_chunks_mut(geometry.area()).enumerate().for_each_init(
         || layout.space(),
         |[image, rows], (channel, dw)| {
             for plane in (0..geometry.batch).map(|image| image * geometry.groups + channel) {
-                layout.spread(nth(x, plane, size[1]), image);
-                layout.widen(nth(grad, plane, size[0]), rows);
+                layout.spread(nth(x, plane, image_size), image);
+                layout.widen(nth(grad, plane, result_size), rows);
                 host::vectorised(Dots { x: image, grad: rows, places: &layout.places, dw });
             }
         },
@@ -95,6 +95,8 @@ fn nth(numbers: &[f32], at: usize, size: usize) -> &[f32] {
 
 /// How an image of one channel is laid out.
 struct Layout {
+    /// Numbers of an image and of its results, without margins.
+    sizes: [usize; 2],
     /// Of the rows of each of the s² images.
     width: usize,
     /// Numbers of all of them.
@@ -144,6 +146,7 @@ impl Layout {
             }
         }
         Self {
+            sizes: [geometry.input[1] * geometry.input[2], geometry.positions()],
             width,
             size: down * across * height * width,
             results: (geometry.output[1] - 1) * width + geometry.output[2],

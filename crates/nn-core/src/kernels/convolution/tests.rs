@@ -29,7 +29,15 @@ fn all(
     [flat(y).inner(), gradient(&x), gradient(&parameters.0.val())].into_iter().chain(bias).collect()
 }
 
-fn same(found: Vec<Tensor<1>>, expected: Vec<Tensor<1>>, what: &str) {
+/// Both ways to convolve `x` agree in all of it.
+fn agree(
+    x: &Tensor<4>,
+    parameters: (&Param<Tensor<4>>, Option<&Param<Tensor<1>>>),
+    ways: [&dyn Fn(Tensor<4>) -> Tensor<4>; 2],
+    what: &str,
+) {
+    let what = format!("{what} on {:?}", x.dims());
+    let [found, expected] = ways.map(|forward| all(x, parameters, forward));
     assert_eq!(found.len(), expected.len(), "{what}");
     for (i, (found, expected)) in found.into_iter().zip(expected).enumerate() {
         assert_eq!(found.dims(), expected.dims(), "{what}, part {i}");
@@ -70,9 +78,7 @@ fn results_and_gradients_are_those_of_the_layer() {
                 let layer: Conv2d = fill::fill(config.init(&device));
                 let x = fill::input::<4>("x", [batch, config.channels[0], height, width], &device);
                 let parameters = (&layer.weight, layer.bias.as_ref());
-                let found = all(&x, parameters, |x| layer.convolve(x));
-                let expected = all(&x, parameters, |x| layer.forward(x));
-                same(found, expected, &format!("{config} on {batch} × {height} × {width}"));
+                agree(&x, parameters, [&|x| layer.convolve(x), &|x| layer.forward(x)], &config.to_string());
             }
         }
     }
@@ -95,9 +101,12 @@ fn transposed_results_and_gradients_are_those_of_the_layer() {
                 for [batch, height, width] in [[2, 4, 5], [9, 2, 2], [1, 16, 20]] {
                     let x = fill::input::<4>("x", [batch, to, height, width], &device);
                     let parameters = (&layer.weight, layer.bias.as_ref());
-                    let found = all(&x, parameters, |x| layer.convolve(x));
-                    let expected = all(&x, parameters, |x| layer.forward(x));
-                    same(found, expected, &format!("{config} on {batch} × {height} × {width}"));
+                    agree(
+                        &x,
+                        parameters,
+                        [&|x| layer.convolve(x), &|x| layer.forward(x)],
+                        &config.to_string(),
+                    );
                 }
             }
         }
@@ -112,9 +121,7 @@ fn many_channels_are_cut_by_channels() {
     for [batch, side] in [[3, 6], [2, 17]] {
         let x = fill::input::<4>("x", [batch, 72, side, side], &device);
         let parameters = (&layer.weight, layer.bias.as_ref());
-        let [found, expected] =
-            [all(&x, parameters, |x| layer.convolve(x)), all(&x, parameters, |x| layer.forward(x))];
-        same(found, expected, &format!("{batch} × {side} × {side}"));
+        agree(&x, parameters, [&|x| layer.convolve(x), &|x| layer.forward(x)], &config.to_string());
     }
 }
 
